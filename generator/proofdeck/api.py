@@ -1,0 +1,92 @@
+"""The few names that content may import: `verifier`, `measurement`, `figure`, `witnesses`.
+
+Each decorator only marks a function and returns it unchanged, so a verifier stays a plain Python
+function that tests, figures and other verifiers call directly. The engine finds marked functions by
+reading their source; it imports them only in a worker process, and only to run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MARK = "__proofdeck__"
+"""Attribute under which a decorator leaves its `Mark` on the function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a decorator says of a function."""
+
+    kind: str
+    """`verifier`, `measurement` or `figure`."""
+    timeout: float
+    """Seconds of wall clock after which the worker that runs the function is killed."""
+    memory: int
+    """Bytes that the worker may allocate."""
+    tolerance: float
+    """Relative difference below which two results of the same call are the same result."""
+
+
+GIB = 2**30
+
+
+def _mark(function: F, mark: Mark) -> F:
+    setattr(function, MARK, mark)
+    return function
+
+
+@overload
+def verifier(function: F, /) -> F: ...
+@overload
+def verifier(
+    *, timeout: float = 30.0, memory: int = 4 * GIB, tolerance: float = 1e-9
+) -> Callable[[F], F]: ...
+def verifier(
+    function: Any = None, /, *, timeout: float = 30.0, memory: int = 4 * GIB, tolerance: float = 1e-9
+) -> Any:
+    """Mark a function that computes a value, or checks a property by raising `AssertionError`.
+
+    The function takes literals and is deterministic. Its docstring says, on lines of their own,
+    `Unit:` (of a value; `1` for a pure number) and `Source:`. A check returns nothing, or a
+    mapping that says which inputs it tried.
+    """
+    mark = Mark("verifier", timeout, memory, tolerance)
+    return _mark(function, mark) if function is not None else lambda f: _mark(f, mark)
+
+
+@overload
+def measurement(function: F, /) -> F: ...
+@overload
+def measurement(*, timeout: float = 600.0, memory: int = 64 * GIB) -> Callable[[F], F]: ...
+def measurement(function: Any = None, /, *, timeout: float = 600.0, memory: int = 64 * GIB) -> Any:
+    """Mark a function that times hardware; it runs under `proofdeck measure` and at no other time."""
+    mark = Mark("measurement", timeout, memory, 0.0)
+    return _mark(function, mark) if function is not None else lambda f: _mark(f, mark)
+
+
+@overload
+def figure(function: F, /) -> F: ...
+@overload
+def figure(*, timeout: float = 60.0, memory: int = 4 * GIB) -> Callable[[F], F]: ...
+def figure(function: Any = None, /, *, timeout: float = 60.0, memory: int = 4 * GIB) -> Any:
+    """Mark a function under `figures/` that returns a `matplotlib.figure.Figure`.
+
+    The first line of its docstring is the picture's alternative text. Its numbers come from
+    verifiers, called as plain functions.
+    """
+    mark = Mark("figure", timeout, memory, 0.0)
+    return _mark(function, mark) if function is not None else lambda f: _mark(f, mark)
+
+
+def witnesses(*names: str) -> Callable[[F], F]:
+    """Mark a test as the independent witness of the verifiers `names` (`"kv_cache.nbytes"`)."""
+
+    def mark(function: F) -> F:
+        setattr(function, MARK, names)
+        return function
+
+    return mark

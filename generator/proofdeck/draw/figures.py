@@ -1,0 +1,130 @@
+"""Figures: drawn once for their code, kept under `figures/drawn/` by content, listed in `figures/drawn.lock`.
+
+The drawings are committed. So a build needs no matplotlib, gives the same bytes on every machine and with
+every version of it, and a picture's name changes exactly when its content does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from proofdeck import atomic
+from proofdeck.errors import ContentError, Problem
+from proofdeck.evidence.code import Code
+from proofdeck.evidence.lock import Result
+from proofdeck.evidence.runner import Task, run
+from proofdeck.parse.expressions import parse_call
+from proofdeck.project import Project
+
+HEADER = {"format": "proofdeck drawings", "version": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure as a file."""
+
+    figure: str
+    """The call, as text."""
+    code: str
+    """Hash of the code behind it, and of the measurements it shows."""
+    media: str
+    """File name under `figures/drawn/`, lower case, ending in a hash of the content."""
+
+
+def media_name(stem: str, data: bytes, suffix: str) -> str:
+    """Return a lower-case media name that ends in a hash of the content."""
+    words = "-".join(re.findall(r"[a-z0-9]+", stem.lower()))[:60].strip("-")
+    return f"{words}-{hashlib.sha256(data).hexdigest()[:12]}{suffix.lower()}"
+
+
+def read_drawings(project: Project) -> dict[str, Drawing]:
+    """Read `figures/drawn.lock`; raise ContentError naming each broken line."""
+    if not project.figures_lock.exists():
+        return {}
+    found: dict[str, Drawing] = {}
+    problems: list[Problem] = []
+    file = project.figures_lock.relative_to(project.root).as_posix()
+    for number, line in enumerate(project.figures_lock.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        try:
+            data = json.loads(line)
+            if data.get("format") == HEADER["format"]:
+                continue
+            drawing = Drawing(data["figure"], data["code"], data["media"])
+            if not re.fullmatch(r"[a-z0-9-]+\.svg", drawing.media):
+                raise ValueError
+            found[drawing.figure] = drawing
+        except (ValueError, KeyError, TypeError, AttributeError):
+            problems.append(Problem(file, number, 0, "not a line of a list of drawings", "delete the line"))
+    if problems:
+        raise ContentError(problems)
+    return found
+
+
+def intact(project: Project, drawing: Drawing) -> bool:
+    """Say whether the file is there with the content that its name promises."""
+    try:
+        data = (project.drawn / drawing.media).read_bytes()
+    except OSError:
+        return False
+    return drawing.media.endswith(f"-{hashlib.sha256(data).hexdigest()[:12]}.svg")
+
+
+def draw(
+    project: Project, code: Code, calls: Iterable[str], lock: Mapping[str, Result], jobs: int = 0, locked: bool = False
+) -> tuple[dict[str, Drawing], dict[str, str]]:
+    """Return the drawing of every figure, and by figure why it could not be drawn.
+
+    Draws what is missing or out of date; with `locked` that is a failure instead.
+    """
+    before = read_drawings(project)
+    drawings: dict[str, Drawing] = {}
+    failed: dict[str, str] = {}
+    tasks: dict[str, tuple[Task, str]] = {}
+    for text in calls:
+        function = code.figures[text.partition("(")[0]]
+        digest, _, measurements = code.closure("figures", function.name)
+        records = [r.line() for r in lock.values() if r.record and r.call.partition("(")[0] in measurements]
+        if records:
+            digest = hashlib.sha256("\n".join([digest, *sorted(records)]).encode()).hexdigest()[:20]
+        known = before.get(text)
+        if known and known.code == digest and intact(project, known):
+            drawings[text] = known
+        elif locked:
+            failed[text] = "its drawing is out of date, and --locked forbids drawing it"
+        else:
+            task = Task("figures", parse_call(text), function.option("timeout", 60.0), int(function.option("memory", 4 * 2**30)))
+            tasks[text] = (task, digest)
+    for outcome in run(project.root, [task for task, _ in tasks.values()], jobs):
+        text = str(outcome.task.call)
+        if outcome.failed:
+            failed[text] = outcome.failed
+            continue
+        data = outcome.value.encode()
+        media = media_name(outcome.task.call.function, data, ".svg")
+        atomic.write(project.drawn / media, data)
+        drawings[text] = Drawing(text, tasks[text][1], media)
+    if tasks and not failed:
+        _write(project, before | drawings)
+    return drawings, failed
+
+
+def tidy(project: Project, drawings: Mapping[str, Drawing]) -> None:
+    """Forget drawings that no card uses any more."""
+    if project.drawn.is_dir() and set(read_drawings(project)) != set(drawings):
+        _write(project, drawings)
+        keep = {drawing.media for drawing in drawings.values()}
+        for path in project.drawn.glob("*.svg"):
+            if path.name not in keep:
+                path.unlink()
+
+
+def _write(project: Project, drawings: Mapping[str, Drawing]) -> None:
+    lines = [json.dumps(HEADER)]
+    for text in sorted(drawings):
+        drawing = drawings[text]
+        lines.append(json.dumps({"figure": text, "code": drawing.code, "media": drawing.media}, ensure_ascii=False))
+    atomic.write(project.figures_lock, "\n".join(lines) + "\n")

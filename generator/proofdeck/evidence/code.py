@@ -1,0 +1,378 @@
+"""Which code stands behind a call: a static reading of the modules under `verifiers/` and `figures/`.
+
+The hash of a function covers its own source and, transitively, every local definition that it uses:
+helpers, constants, classes, in its module and in the local modules it imports. Nothing else: editing one
+function leaves the results of its neighbours accepted. Docstrings do not count, except for the unit.
+
+Static reading sees names. A module-level statement that is no plain definition (a loop, a registry being
+filled) always counts, and so does a whole module whose object is handed around or that looks up its own
+names at run time (`globals`, `getattr` on a module). A file that a function opens is not seen.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+KINDS = ("verifier", "measurement", "figure")
+_DYNAMIC = {"globals", "locals", "vars", "eval", "exec", "__import__", "importlib"}
+_FIELD = re.compile(r"^[ \t]*(Unit|Source|Witness):[ \t]*(.+)$", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A module-level definition or statement."""
+
+    text: str
+    """Its source without docstrings."""
+    names: frozenset[str]
+    """Names it uses, dotted as far as they are written (`models.get`)."""
+    imports: tuple[tuple[str, str, str], ...] = ()
+    """Imports inside it: (alias, module, attribute or the empty string)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that `@verifier`, `@measurement` or `@figure` marks."""
+
+    name: str
+    """Dotted, below its folder: `kv_cache.nbytes`."""
+    kind: str
+    file: str
+    line: int
+    source: str
+    """Full text, decorators included, for the Proof panel."""
+    doc: str
+    """First line of the docstring."""
+    units: tuple[tuple[str, str], ...]
+    """Unit by key or column; a scalar's unit stands under the empty key."""
+    references: tuple[str, ...]
+    """What the docstring names as its source."""
+    options: tuple[tuple[str, float], ...] = ()
+    """Literal options of the decorator: timeout, memory, tolerance."""
+
+    @property
+    def is_check(self) -> bool:
+        return ("", "check") in self.units
+
+    def option(self, name: str, default: float) -> float:
+        return dict(self.options).get(name, default)
+
+    def unit(self, key: str | int | None = None) -> str:
+        units = dict(self.units)
+        return units.get(str(key) if key is not None else "", units.get("", "1"))
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One Python file, read but not imported."""
+
+    name: str
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    imports: dict[str, tuple[str, str]] = field(default_factory=dict)
+    loose: tuple[Definition, ...] = ()
+    stars: tuple[str, ...] = ()
+    functions: tuple[Function, ...] = ()
+    error: tuple[int, int, str] | None = None
+    """Line, column and message of a syntax error."""
+
+
+def read_module(name: str, file: str, text: str) -> Module:
+    """Read the source `text` of the module `name` (dotted, from the project root)."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line, column = getattr(error, "lineno", 1) or 1, getattr(error, "offset", 1) or 1
+        return Module(name, error=(line, column, getattr(error, "msg", str(error))))
+    lines = text.split("\n")
+    definitions: dict[str, Definition] = {}
+    imports: dict[str, tuple[str, str]] = {}
+    loose: list[Definition] = []
+    stars: list[str] = []
+    functions: list[Function] = []
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias, module, attribute in _imported(node, name):
+                if attribute == "*":
+                    stars.append(module)
+                else:
+                    imports[alias] = (module, attribute)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            definitions[node.name] = _definition(node, lines, name)
+            if isinstance(node, ast.FunctionDef) and (found := _marked(node, name, file, lines)):
+                functions.append(found)
+        elif targets := _assigned(node):
+            definition = _definition(node, lines, name)
+            for target in targets:
+                if target in definitions:  # assigned again: both count
+                    definition = _joined(definitions[target], definition)
+                definitions[target] = definition
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            loose.append(_definition(node, lines, name))
+    return Module(name, definitions, imports, tuple(loose), tuple(stars), tuple(functions))
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    """Return the names that a plain assignment defines; none for anything less plain."""
+    if isinstance(node, ast.AnnAssign):
+        targets: list[ast.expr] = [node.target]
+    elif isinstance(node, ast.Assign):
+        targets = [item for target in node.targets for item in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    else:
+        return []
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    return names if len(names) == len(targets) else []
+
+
+def _joined(first: Definition, second: Definition) -> Definition:
+    return Definition(first.text + "\n" + second.text, first.names | second.names, first.imports + second.imports)
+
+
+def _imported(node: ast.Import | ast.ImportFrom, here: str) -> Iterator[tuple[str, str, str]]:
+    if isinstance(node, ast.Import):
+        for item in node.names:
+            if item.asname:
+                yield item.asname, item.name, ""
+            else:
+                yield item.name.partition(".")[0], item.name.partition(".")[0], ""
+        return
+    base = node.module or ""
+    if node.level:
+        package = here.split(".")[: -node.level]
+        base = ".".join([*package, base] if base else package)
+    for item in node.names:
+        yield item.asname or item.name, base, item.name
+
+
+def _definition(node: ast.stmt, lines: list[str], module: str) -> Definition:
+    names: set[str] = set()
+    imports: list[tuple[str, str, str]] = []
+    hidden: set[int] = set()
+    _walk(node, names)
+    for child in ast.walk(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            imports += _imported(child, module)
+        elif isinstance(child, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            docstring = child.body[0]
+            if isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant) and len(child.body) > 1:
+                hidden |= set(range(docstring.lineno, (docstring.end_lineno or 0) + 1))
+    first, last = _extent(node)
+    text = "\n".join(lines[number - 1] for number in range(first, last + 1) if number not in hidden)
+    return Definition(text, frozenset(names), tuple(imports))
+
+
+def _walk(node: ast.AST, names: set[str]) -> None:
+    """Collect names, dotted as far as they are written."""
+    for child in ast.iter_child_nodes(node):
+        if dotted := _dotted(child):
+            names.add(dotted)
+        else:
+            _walk(child, names)
+
+
+def _dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (head := _dotted(node.value)):
+        return f"{head}.{node.attr}"
+    return ""
+
+
+def _extent(node: ast.stmt) -> tuple[int, int]:
+    decorators = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(d.lineno for d in decorators)]), node.end_lineno or node.lineno
+
+
+def _marked(node: ast.FunctionDef, module: str, file: str, lines: list[str]) -> Function | None:
+    for decorator in node.decorator_list:
+        call = decorator.func if isinstance(decorator, ast.Call) else decorator
+        kind = _dotted(call).rpartition(".")[2]
+        if kind in KINDS:
+            break
+    else:
+        return None
+    keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
+    options = tuple((k.arg, value) for k in keywords if k.arg and (value := _constant(k.value)) is not None)
+    doc = ast.get_docstring(node) or ""
+    fields = dict(_FIELD.findall(doc))
+    first, last = _extent(node)
+    return Function(
+        f"{module.partition('.')[2]}.{node.name}", kind, file, node.lineno, "\n".join(lines[first - 1 : last]),
+        doc.partition("\n")[0].strip(), _units(fields.get("Unit", "")),
+        tuple(word.strip() for word in fields.get("Source", "").split(",") if word.strip()), options,
+    )  # fmt: skip
+
+
+def _units(text: str) -> tuple[tuple[str, str], ...]:
+    """Read `B`, or `weights=B, share=1`."""
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    pairs = [item.partition("=") for item in items]
+    return tuple((key.strip(), unit.strip()) if equals else ("", key.strip()) for key, equals, unit in pairs)
+
+
+def _constant(node: ast.expr) -> float | None:
+    """Evaluate the number of a decorator's option, such as `4 * 2**30`."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return node.value
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Pow):
+        left, right = _constant(node.left), _constant(node.right)
+        if left is None or right is None or isinstance(node.op, ast.Pow) and abs(right) > 64:
+            return None
+        return left * right if isinstance(node.op, ast.Mult) else float(left**right)
+    return None
+
+
+class Code:
+    """Every module under the project root that a call may reach, and the hashes of functions."""
+
+    def __init__(self, root: Path, remembered: dict[str, tuple[str, Module]] | None = None) -> None:
+        """Read `verifiers/` and `figures/`; `remembered` maps a file to its digest and Module."""
+        self.root = root
+        self.remembered = remembered if remembered is not None else {}
+        self.modules: dict[str, Module | None] = {}
+        self.files: dict[str, str] = {}
+        self._hashes: dict[tuple[str, str], tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
+        self.functions: dict[str, Function] = {}
+        """Verifiers and measurements by dotted name."""
+        self.figures: dict[str, Function] = {}
+        for folder, table in (("verifiers", self.functions), ("figures", self.figures)):
+            for path in sorted((root / folder).rglob("*.py")):
+                relative = path.relative_to(root)
+                if any(part.startswith(".") for part in relative.parts):
+                    continue
+                name = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
+                if module := self.module(name):
+                    table.update((function.name, function) for function in module.functions)
+
+    def module(self, name: str) -> Module | None:
+        """Return the local module `name`, or None where the project has no such file."""
+        if name not in self.modules:
+            self.modules[name] = None
+            path = self.root.joinpath(*name.split("."))
+            for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+                if candidate.is_file():
+                    self.modules[name] = self._read(name, candidate)
+                    break
+        return self.modules[name]
+
+    def _read(self, name: str, path: Path) -> Module:
+        file = path.relative_to(self.root).as_posix()
+        data = path.read_bytes()
+        self.files[name] = file
+        digest = hashlib.sha256(data).hexdigest()
+        known = self.remembered.get(file)
+        if known is None or known[0] != digest:
+            text = data.decode("utf-8", errors="replace").replace("\r\n", "\n")
+            known = (digest, read_module(name, file, text))
+            self.remembered[file] = known
+        return known[1]
+
+    def closure(self, folder: str, dotted: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Return hash, third-party libraries, and measurements used by `folder/` function `dotted`."""
+        known = self._hashes.get((folder, dotted))
+        if known is None:
+            known = self._hashes[folder, dotted] = self._closure(folder, dotted)
+        return known
+
+    def _closure(self, folder: str, dotted: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        module_name, _, function = f"{folder}.{dotted}".rpartition(".")
+        walk = _Closure(self)
+        walk.visit(module_name, function)
+        module = self.module(module_name)
+        marked = next((f for f in module.functions if f.name == dotted), None) if module else None
+        digest = hashlib.sha256()
+        for (module_of, name), text in sorted(walk.texts.items()):
+            digest.update(f"\x00{module_of}\x01{name}\x02{text}".encode())
+        if marked:
+            digest.update(repr(marked.units).encode())
+        return digest.hexdigest()[:20], tuple(sorted(walk.libraries)), tuple(sorted(walk.measurements))
+
+
+class _Closure:
+    """Walks from a definition to every local definition that it uses."""
+
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.texts: dict[tuple[str, str], str] = {}
+        self.libraries: set[str] = set()
+        self.measurements: set[str] = set()
+        self._queue: list[tuple[str, str]] = []
+
+    def visit(self, module: str, name: str) -> None:
+        self._queue.append((module, name))
+        while self._queue:
+            self._visit(*self._queue.pop())
+
+    def _visit(self, module_name: str, name: str) -> None:
+        module = self.code.module(module_name)
+        if module is None or (module_name, name) in self.texts:
+            return
+        if name == "*":
+            self.texts[module_name, "*"] = ""
+            self._queue += [(module_name, each) for each in module.definitions]
+            return
+        definition = module.definitions.get(name)
+        if definition is None:
+            if name in module.imports:  # re-exported
+                self._follow(*module.imports[name], rest="")
+            return
+        self.texts[module_name, name] = definition.text
+        qualified = f"{module_name}.{name}".partition(".")[2]
+        if any(f.name == qualified and f.kind == "measurement" for f in module.functions):
+            self.measurements.add(qualified)
+        self._uses(module, definition)
+        for number, loose in enumerate(module.loose):
+            if (module_name, f"#{number}") not in self.texts:
+                self.texts[module_name, f"#{number}"] = loose.text
+                self._uses(module, loose)
+
+    def _uses(self, module: Module, definition: Definition) -> None:
+        inner = {alias: (target, attribute) for alias, target, attribute in definition.imports}
+        for dotted in definition.names:
+            head, _, rest = dotted.partition(".")
+            if head in inner:
+                self._follow(*inner[head], rest)
+            elif head in module.definitions:
+                self._queue.append((module.name, head))
+            elif head in module.imports:
+                self._follow(*module.imports[head], rest)
+            elif head in _DYNAMIC:
+                self._queue.append((module.name, "*"))
+            else:
+                self._queue += [(star, head) for star in module.stars]
+        for target, attribute in inner.values():
+            if not self._local(target):
+                self._library(target)
+            elif attribute == "*":
+                self._queue.append((target, "*"))
+
+    def _local(self, target: str) -> bool:
+        return self.code.module(target) is not None or (self.code.root / target.replace(".", "/")).is_dir()
+
+    def _library(self, target: str) -> None:
+        top = target.partition(".")[0]
+        if top and top not in sys.stdlib_module_names and top not in ("proofdeck", "verifiers", "figures"):
+            self.libraries.add(top)
+
+    def _follow(self, target: str, attribute: str, rest: str) -> None:
+        """Go through an import: `target` is a module; `attribute` and `rest` lead on from there."""
+        path = [part for part in (attribute, *rest.split(".")) if part]
+        if not self._local(target):
+            self._library(target)
+            return
+        while path and self.code.module(f"{target}.{path[0]}") is not None:
+            target = f"{target}.{path.pop(0)}"
+        if self.code.module(target) is not None:
+            self._queue.append((target, path[0] if path else "*"))
+
+
+def as_mapping(function: Function) -> dict[str, Any]:
+    """Return what `list --verifiers` says of a function, but for its witnesses and cards."""
+    unit = ", ".join(f"{key}={unit}" if key else unit for key, unit in function.units)
+    return {"name": function.name, "unit": unit, "source": ", ".join(function.references), "kind": function.kind}

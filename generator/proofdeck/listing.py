@@ -1,0 +1,81 @@
+"""`list`: notes and verifiers as plain data."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from proofdeck.build import evidence_counts
+from proofdeck.cache import Cache
+from proofdeck.evidence.code import as_mapping
+from proofdeck.inspect import Inspection, inspect
+from proofdeck.package.ledger import read_ledger
+from proofdeck.project import Project
+from proofdeck.verify import KINDS
+
+
+def _inspected(project: Project) -> Inspection:
+    with Cache(project.state).closing() as cache:
+        found = inspect(project, cache)
+    found.require_clean()
+    return found
+
+
+def list_notes(project: Project) -> list[dict[str, Any]]:
+    """Return every note: id, guid, type, deck, file, line, tags, parts, covers and evidence by kind."""
+    found = _inspected(project)
+    ledger = read_ledger(project.history_lock, project.root)
+    namespace = project.namespace()
+    counts = evidence_counts(found)
+    rows = []
+    for source in found.sources:
+        for head in source.heads:
+            released = next((ledger.notes[i] for i in (head.id, *head.formerly) if i in ledger.notes), None)
+            guid = released.guid if released else f"{namespace}:{head.formerly[0] if head.formerly else head.id}"
+            rows.append(
+                {
+                    "id": head.id, "guid": guid, "type": head.type, "deck": head.deck, "title": head.title,
+                    "file": source.file, "line": head.line, "tags": list(head.tags), "parts": list(head.parts),
+                    "covers": list(head.covers), "evidence": {kind: counts[head.id][kind] for kind in KINDS},
+                }
+            )  # fmt: skip
+    return rows
+
+
+def list_verifiers(project: Project) -> list[dict[str, Any]]:
+    """Return every verifier: name, unit, source, witness, kind, and the notes that rest on it."""
+    found = _inspected(project)
+    users: dict[str, dict[str, None]] = {}
+    for source in found.sources:
+        for head in source.heads:
+            for _, function in head.claims:
+                users.setdefault(function, {})[head.id] = None
+    seen = witnesses(project.root / "tests", project.root)
+    rows = []
+    for name, function in sorted(found.code.functions.items()):
+        row = as_mapping(function)
+        rows.append(row | {"witness": seen.get(name, []), "cards": list(users.get(name, {}))})
+    return rows
+
+
+def witnesses(folder: Path, root: Path) -> dict[str, list[str]]:
+    """Return the tests that `@witnesses(…)` marks, by verifier; they are read, not imported."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob("*.py")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if "witnesses(" not in text:
+            continue
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for decorator in node.decorator_list:
+                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("witnesses"):
+                    names = [arg.value for arg in decorator.args if isinstance(arg, ast.Constant)]
+                    for name in names:
+                        found.setdefault(str(name), []).append(f"{path.relative_to(root).as_posix()}::{node.name}")
+    return found

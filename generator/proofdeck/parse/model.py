@@ -1,0 +1,202 @@
+"""What a card file says, as immutable objects that remember their place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from proofdeck.errors import Problem
+from proofdeck.parse.expressions import Call, Comparison, Operand
+from proofdeck.units import Format
+
+PARTS = ("root", "L1", "L2", "L3", "trap")
+"""Parts of a depth tree, in order; a basic or cloze note has `root` alone."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def problem(self, message: str, hint: str = "") -> Problem:
+        return Problem(self.file, self.line, self.column, message, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """`{value}`: puts in a verifier's result."""
+
+    place: Place
+    text: str
+    operand: Operand
+    format: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`{check}`: a property check or a comparison."""
+
+    place: Place
+    text: str
+    test: Call | Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`{table}`: puts in rows that a verifier returns."""
+
+    place: Place
+    text: str
+    call: Call
+    formats: tuple[tuple[str, Format], ...]
+    """Format by column name; the name `` stands for every other number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`{figure}`: puts in a drawing."""
+
+    place: Place
+    text: str
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Cite:
+    """`{cite}`: names an entry of `cards/references.yaml`."""
+
+    place: Place
+    text: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`{judgement}`: advice that no test can settle, said openly."""
+
+    place: Place
+    text: str
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Cloze:
+    """`{cloze}`: hidden text; the number is the card's identity in Anki."""
+
+    place: Place
+    text: str
+    number: int
+    body: Body
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture file of the author's, beside the card file."""
+
+    place: Place
+    path: str
+    """Relative to the project root."""
+    alt: str
+
+
+Claim: TypeAlias = Value | Check | Table | Figure | Cite | Judgement | Cloze
+Body: TypeAlias = tuple[str | Claim | Image, ...]
+"""HTML that is final, and between it what later stations fill in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A question and its answer: one card."""
+
+    name: str
+    """One of PARTS."""
+    place: Place
+    question: Body
+    answer: Body
+    title: str
+    """The question as plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An H1 and what follows it."""
+
+    id: str
+    place: Place
+    type: str
+    """`depth-tree`, `basic` or `cloze`."""
+    deck: str
+    tags: tuple[str, ...]
+    parts: tuple[Part, ...]
+    formerly: tuple[str, ...] = ()
+    """Ids that this note had before; the first of them is the source of its GUID."""
+    needs: tuple[str, ...] = ()
+    """Ids of notes to learn before this one."""
+    covers: tuple[str, ...] = ()
+    """Source items that this note answers."""
+    extra: Body = ()
+    """A cloze note's text below the thematic break, shown on the back."""
+
+    @property
+    def title(self) -> str:
+        return self.parts[0].title
+
+    @property
+    def unverified(self) -> bool:
+        return "unverified" in self.tags
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a sentence, for the prose lint."""
+
+    kind: str
+    """`text`, `code`, `math`, `display`, `claim` or `break`."""
+    text: str
+    line: int
+    column: int
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, heading, list item or table row of a part, as spans."""
+
+    note: int
+    """Index of the note in its file."""
+    part: str
+    kind: str
+    """`heading`, `paragraph`, `row` or `display`."""
+    line: int
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A card file, read."""
+
+    file: str
+    notes: tuple[Note, ...]
+    blocks: tuple[Block, ...]
+    problems: tuple[Problem, ...]
+
+
+def claims_in(body: Body) -> list[Claim | Image]:
+    """Return every claim of `body`, nested ones after the one that holds them."""
+    found: list[Claim | Image] = []
+    for segment in body:
+        if not isinstance(segment, str):
+            found.append(segment)
+            if isinstance(segment, Judgement | Cloze):
+                found += claims_in(segment.body)
+    return found
+
+
+def claims_of(note: Note) -> list[Claim | Image]:
+    """Return every claim of a note in reading order."""
+    bodies = [body for part in note.parts for body in (part.question, part.answer)]
+    return [claim for body in [*bodies, note.extra] for claim in claims_in(body)]

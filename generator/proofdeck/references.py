@@ -1,0 +1,50 @@
+"""`cards/references.yaml`: the works that cards cite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proofdeck.errors import Problem, did_you_mean
+from proofdeck.project import Project, read_yaml
+
+KEYS = ("authors", "title", "year", "venue", "url")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A work that a claim rests on."""
+
+    key: str
+    authors: str
+    title: str
+    year: str
+    venue: str
+    url: str
+
+    @property
+    def short(self) -> str:
+        return f"{self.authors} {self.year}".strip()
+
+
+def read_references(project: Project, problems: list[Problem]) -> dict[str, Reference]:
+    """Read the references; add what is wrong to `problems`."""
+    if not project.references.exists():
+        return {}
+    file = project.references.relative_to(project.root).as_posix()
+    found: dict[str, Reference] = {}
+    for key, entry in (read_yaml(project.references, file, problems) or {}).items():
+        if not isinstance(entry, dict):
+            problems.append(Problem(file, 0, 0, f"`{key}` is not a mapping", f"keys are: {' '.join(KEYS)}"))
+            continue
+        for name in entry:
+            if name not in KEYS:
+                hint = did_you_mean(str(name), KEYS) or f"keys are: {' '.join(KEYS)}"
+                problems.append(Problem(file, 0, 0, f"`{key}`: unknown key `{name}`", hint))
+        values = {name: str(entry.get(name, "")).strip() for name in KEYS}
+        for name in ("authors", "title", "year"):
+            if not values[name]:
+                problems.append(Problem(file, 0, 0, f"`{key}` has no {name}"))
+        if values["url"] and not values["url"].startswith(("https://", "http://")):
+            problems.append(Problem(file, 0, 0, f"`{key}`: `{values['url']}` is no web address"))
+        found[str(key)] = Reference(str(key), **values)
+    return found

@@ -1,0 +1,202 @@
+"""Notes to the HTML of Anki fields: claims filled in, evidence folded into a Proof panel.
+
+Works on what earlier stations found out; runs nothing, draws nothing, reads nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from proofdeck.errors import Problem
+from proofdeck.evidence.resolve import Facts, Wrong, judge, problem_of, table_rows, value_text
+from proofdeck.parse.markdown import escape, escape_prose
+from proofdeck.parse.model import (
+    Body,
+    Check,
+    Cite,
+    Cloze,
+    Figure,
+    Image,
+    Judgement,
+    Note,
+    Part,
+    Table,
+    Value,
+)
+from proofdeck.references import Reference
+from proofdeck.render.proof import Exhibit, proof_panel
+
+UNVERIFIED = '<p class="mark unverified">unverified: nothing on this card has been tested</p>'
+STALE = '<p class="mark stale">stale: a measurement on this card is older than its code</p>'
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the claims of a file rest on."""
+
+    facts: Facts
+    figures: Mapping[str, tuple[str, str]]
+    """Media name and alternative text by call."""
+    images: Mapping[str, str]
+    """Media name by path."""
+    references: Mapping[str, Reference]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A note as Anki will hold it."""
+
+    id: str
+    type: str
+    deck: str
+    tags: tuple[str, ...]
+    fields: tuple[tuple[str, str], ...]
+    """Field name and HTML; fields that are empty are left out."""
+    clozes: tuple[int, ...]
+    parts: tuple[str, ...]
+    media: tuple[str, ...]
+    evidence: tuple[tuple[str, int], ...]
+    """Number of claims by kind of evidence."""
+    line: int
+
+
+@dataclass
+class _Card:
+    """What one side's claims left behind while it was rendered."""
+
+    exhibits: list[Exhibit] = field(default_factory=list)
+    media: list[str] = field(default_factory=list)
+    clozes: set[int] = field(default_factory=set)
+    stale: bool = False
+
+
+PREFIX = {"root": "", "L1": "L1 ", "L2": "L2 ", "L3": "L3 ", "trap": "Trap "}
+
+
+def render_note(note: Note, context: Context, problems: list[Problem]) -> Rendered:
+    """Return the note's fields; add claims that are wrong to `problems`."""
+    fields: dict[str, str] = {"Title": escape(note.title)}
+    whole = _Card()
+    stale = False
+    for part in note.parts:
+        card = _Card()
+        fields |= _part(note, part, card, context, problems)
+        whole.exhibits += card.exhibits
+        whole.media += card.media
+        whole.clozes |= card.clozes
+        stale = stale or card.stale
+    fields["Status"] = (UNVERIFIED if note.unverified else "") + (STALE if stale else "")
+    fields["Source"] = escape(f"{note.place.file}#{note.id}")
+    fields["Id"] = note.id
+    kinds: dict[str, int] = {}
+    for exhibit in whole.exhibits:
+        kinds[exhibit.kind] = kinds.get(exhibit.kind, 0) + 1
+    return Rendered(
+        note.id, note.type, note.deck, note.tags, tuple((n, text) for n, text in fields.items() if text),
+        tuple(sorted(whole.clozes)), tuple(part.name for part in note.parts), tuple(dict.fromkeys(whole.media)),
+        tuple(sorted(kinds.items())), note.place.line,
+    )  # fmt: skip
+
+
+def _part(note: Note, part: Part, card: _Card, context: Context, problems: list[Problem]) -> dict[str, str]:
+    writer = _Writer(context, card, problems)
+    prefix = PREFIX[part.name]
+    if note.type == "cloze":
+        fields = {"Text": writer.html(part.answer), "Extra": writer.html(note.extra)}
+        question = writer.html(part.question)
+        fields["Question"] = question
+    else:
+        fields = {f"{prefix}Question": writer.html(part.question), f"{prefix}Answer": writer.html(part.answer)}
+    fields[f"{prefix}Proof"] = proof_panel(card.exhibits)
+    return fields
+
+
+class _Writer:
+    """Fills the claims of one part."""
+
+    def __init__(self, context: Context, card: _Card, problems: list[Problem]) -> None:
+        self.context = context
+        self.card = card
+        self.problems = problems
+
+    def html(self, body: Body) -> str:
+        return "".join(segment if isinstance(segment, str) else self._claim(segment) for segment in body).strip()
+
+    def _claim(self, claim: object) -> str:
+        try:
+            match claim:
+                case Value():
+                    return self._value(claim)
+                case Check():
+                    return self._check(claim)
+                case Table():
+                    return self._table(claim)
+                case Figure():
+                    return self._figure(claim)
+                case Cite():
+                    return self._cite(claim)
+                case Judgement():
+                    return self._judgement(claim)
+                case Cloze():
+                    return self._cloze(claim)
+                case Image():
+                    return self._picture(self.context.images[claim.path], claim.alt)
+        except Wrong as error:
+            assert isinstance(claim, Value | Check | Table)
+            self.problems.append(problem_of(claim, error))
+        except KeyError:  # what it rests on is missing, and has been reported at its place
+            pass
+        return ""
+
+    def _exhibit(self, claim: Value | Check | Table, call: str, shown: str) -> None:
+        fact = self.context.facts[call]
+        self.card.stale = self.card.stale or fact.stale
+        self.card.exhibits.append(Exhibit(fact.kind, claim.text, shown, fact))
+
+    def _value(self, claim: Value) -> str:
+        text = value_text(claim, self.context.facts)
+        self._exhibit(claim, str(claim.operand.call), text)
+        return f'<span class="value">{escape(text)}</span>'
+
+    def _check(self, claim: Check) -> str:
+        shown = judge(claim, self.context.facts)
+        from proofdeck.sources import calls_of
+
+        calls = calls_of(claim)
+        self._exhibit(claim, str(calls[0]), shown)
+        if self.card.exhibits[-1].kind == "computed":
+            self.card.exhibits[-1] = self.card.exhibits[-1].as_checked()
+        return '<span class="checked" title="checked">✓</span>'
+
+    def _table(self, claim: Table) -> str:
+        columns, rows = table_rows(claim, self.context.facts)
+        self._exhibit(claim, str(claim.call), f"{len(rows)} rows")
+        head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _figure(self, claim: Figure) -> str:
+        return self._picture(*self.context.figures[str(claim.call)])
+
+    def _picture(self, media: str, alt: str) -> str:
+        self.card.media.append(media)
+        return f'<img class="figure" src="{media}" alt="{escape(alt)}">'
+
+    def _cite(self, claim: Cite) -> str:
+        works = [self.context.references[key] for key in claim.keys]
+        for work in works:
+            self.card.exhibits.append(Exhibit("cited", work.key, "", None, work))
+        return f'<span class="cite">[{escape_prose("; ".join(work.short for work in works))}]</span>'
+
+    def _judgement(self, claim: Judgement) -> str:
+        self.card.exhibits.append(Exhibit("judgement", claim.text, ""))
+        return f'<span class="judgement" title="judgement: no test settles this">{self.html(claim.body)}</span>'
+
+    def _cloze(self, claim: Cloze) -> str:
+        self.card.clozes.add(claim.number)
+        # `}}` ends a cloze and `::` begins its hint, inside math and code too
+        body = self.html(claim.body).replace("}}", "}&#125;").replace("::", ":&#58;")
+        body = body + " " if body.endswith("}") else body
+        hint = escape_prose(claim.hint).replace("}}", "}&#125;").replace("::", ":&#58;")
+        return f"{{{{c{claim.number}::{body}{'::' + hint if hint else ''}}}}}"

@@ -1,0 +1,164 @@
+"""Reading every card file of a project: parsed once, remembered by content, many at a time.
+
+A `Source` is what later stations need of a file without reading it again: what its notes are called and
+which evidence they need. The notes themselves stay pickled until somebody opens them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from proofdeck.cache import Cache, engine_fingerprint
+from proofdeck.errors import Problem
+from proofdeck.parallel import spread
+from proofdeck.parse.expressions import Call, Comparison
+from proofdeck.parse.model import (
+    Check,
+    Cite,
+    Claim,
+    Figure,
+    Image,
+    Judgement,
+    Note,
+    Table,
+    Value,
+    claims_of,
+)
+
+Need = tuple[str, str]
+"""What a claim rests on: (`call`, text), (`figure`, text), (`cite`, key) or (`image`, path)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A note in brief."""
+
+    id: str
+    line: int
+    type: str
+    deck: str
+    title: str
+    tags: tuple[str, ...]
+    parts: tuple[str, ...]
+    formerly: tuple[str, ...]
+    needs: tuple[str, ...]
+    covers: tuple[str, ...]
+    clozes: tuple[int, ...]
+    claims: tuple[tuple[str, str], ...]
+    """(role, function) of each claim, in order; the function is empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A card file, read."""
+
+    file: str
+    digest: str
+    heads: tuple[Head, ...]
+    needs: tuple[Need, ...]
+    problems: tuple[Problem, ...]
+    pickled: bytes
+
+    @cached_property
+    def notes(self) -> tuple[Note, ...]:
+        notes: tuple[Note, ...] = pickle.loads(self.pickled)
+        return notes
+
+
+def read_sources(root: Path, files: Iterable[str], cache: Cache) -> list[Source]:
+    """Read card files, those that changed since the last time in parallel."""
+    engine = engine_fingerprint()
+    known = cache.all("source")
+    found: dict[str, Source] = {}
+    changed: list[tuple[str, bytes, str]] = []
+    order = list(files)
+    for file in order:
+        data = (root / file).read_bytes()
+        digest = hashlib.sha256(data + engine.encode()).hexdigest()[:24]
+        entry = known.get(file)
+        if entry and entry[0] == digest and entry[1] is not None:
+            found[file] = entry[1]
+        else:
+            changed.append((file, data, digest))
+    fresh = spread(_read, changed, weight=sum(len(data) for _, data, _ in changed))
+    cache.put("source", [(source.file, source.digest, source) for source in fresh])
+    if len(known) > len(order):
+        cache.prune("source", order)
+    found.update((source.file, source) for source in fresh)
+    return [found[file] for file in order]
+
+
+def _read(job: tuple[str, bytes, str]) -> Source:
+    from proofdeck.lint.numbers import lint_numbers
+    from proofdeck.parse import parse
+
+    file, data, digest = job
+    problems: list[Problem] = []
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        problems = [Problem(file, line, 0, "not UTF-8", "save the file as UTF-8")]
+        return Source(file, digest, (), (), tuple(problems), pickle.dumps(()))
+    parsed = parse(text, file)
+    problems += parsed.problems
+    problems += lint_numbers(parsed)
+    needs: dict[Need, None] = {}
+    for note in parsed.notes:
+        for claim in claims_of(note):
+            needs.update(dict.fromkeys(needs_of(claim)))
+    heads = tuple(_head(note) for note in parsed.notes)
+    return Source(file, digest, heads, tuple(needs), tuple(problems), pickle.dumps(parsed.notes, protocol=5))
+
+
+def calls_of(claim: Claim | Image) -> list[Call]:
+    """Return the verifier calls that a claim rests on."""
+    if isinstance(claim, Value):
+        return [claim.operand.call] if claim.operand.call else []
+    if isinstance(claim, Table):
+        return [claim.call]
+    if isinstance(claim, Check):
+        sides = (claim.test.left.call, claim.test.right.call) if isinstance(claim.test, Comparison) else (claim.test,)
+        return [call for call in sides if call]
+    return []
+
+
+def needs_of(claim: Claim | Image) -> list[Need]:
+    """Return everything that a claim rests on."""
+    if isinstance(claim, Figure):
+        return [("figure", str(claim.call))]
+    if isinstance(claim, Cite):
+        return [("cite", key) for key in claim.keys]
+    if isinstance(claim, Image):
+        return [("image", claim.path)]
+    return [("call", str(call)) for call in calls_of(claim)]
+
+
+def _head(note: Note) -> Head:
+    from proofdeck.parse.model import Cloze
+
+    claims: list[tuple[str, str]] = []
+    clozes: set[int] = set()
+    for claim in claims_of(note):
+        role = type(claim).__name__.lower()
+        if isinstance(claim, Cloze):
+            clozes.add(claim.number)
+        elif isinstance(claim, Value | Check | Table | Cite | Judgement):
+            calls = calls_of(claim)
+            claims.append((role, calls[0].function if calls else ""))
+    return Head(
+        note.id, note.place.line, note.type, note.deck, note.title, note.tags, tuple(part.name for part in note.parts),
+        note.formerly, note.needs, note.covers, tuple(sorted(clozes)), tuple(claims),
+    )  # fmt: skip
+
+
+def file_exists(root: Path, path: str) -> bool:
+    """Say whether a picture is a plain file inside the project."""
+    full = root / path
+    return full.is_file() and Path(os.path.realpath(full)).is_relative_to(os.path.realpath(root))

@@ -1,0 +1,107 @@
+"""The stamp of the last build: whether anything at all has changed since, told from file times alone.
+
+A stamp is made before a build reads anything, so a file that changes meanwhile makes the next build look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proofdeck import __version__
+
+if TYPE_CHECKING:
+    from proofdeck.project import Project
+
+FOLDERS = ("cards", "verifiers", "figures", "decks")
+TICK = 50_000_000
+"""Nanoseconds within which a file system may give two writes the same time."""
+
+
+class Stamp:
+    """The state of a project's files when a build began."""
+
+    def __init__(self, project: Project, names: Sequence[str], **options: bool) -> None:
+        self.root = project.root
+        self.path = stamp_path(project.root, names, options)
+        self.begun = time.time_ns()
+
+    def write(self, report: dict[str, Any]) -> None:
+        """Remember that the project as it is now has been built, unless something moved meanwhile."""
+        # written by the build itself: locks, drawings, packages
+        ours = ("decks/", "verifiers/evidence.lock", "figures/drawn")
+        newest = max((t for name, t, _ in _files(self.root) if not name.startswith(ours) or name.endswith(".yaml")), default=0)
+        if newest + TICK > self.begun:
+            return
+        self.path.write_text(json.dumps({"signature": signature(self.root), "report": report}))
+
+
+def stamp_path(root: Path, names: Sequence[str], options: dict[str, bool]) -> Path:
+    key = hashlib.sha256(repr((list(names), sorted(options.items()))).encode()).hexdigest()[:12]
+    return root / ".proofdeck" / f"stamp-{key}.json"
+
+
+def unchanged(root: Path, names: Sequence[str], options: dict[str, bool]) -> dict[str, Any] | None:
+    """Return the last build's report if nothing has changed since, else None."""
+    try:
+        data = json.loads(stamp_path(root, names, options).read_text())
+        report: dict[str, Any] = data["report"]
+        return report if data["signature"] == signature(root) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def signature(root: Path) -> str:
+    """Return a digest of names, times and sizes of everything that a build depends on."""
+    digest = hashlib.sha256(f"{__version__} {sys.version}".encode())
+    for name, changed, size in _files(root):
+        digest.update(f"{name} {changed} {size}\n".encode("utf-8", "surrogateescape"))
+    for folder in (os.path.dirname(__file__), *_libraries()):
+        digest.update(f"{folder} {_newest(folder)}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(root: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield name, time of change and size of every file, in a fixed order."""
+    base = str(root)
+    pending = [os.path.join(base, folder) for folder in FOLDERS]
+    plain = os.path.join(base, "pyproject.toml")
+    if os.path.exists(plain):
+        status = os.stat(plain)
+        yield "pyproject.toml", max(status.st_mtime_ns, status.st_ctime_ns), status.st_size
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.name.startswith((".", "__pycache__")):
+                continue
+            if entry.is_dir():
+                pending.append(entry.path)
+                continue
+            status = entry.stat()
+            yield entry.path[len(base) + 1 :], max(status.st_mtime_ns, status.st_ctime_ns), status.st_size
+
+
+def _libraries() -> list[str]:
+    return sorted(path for path in sys.path if path.endswith("site-packages"))
+
+
+def _newest(folder: str) -> int:
+    """Return the newest time of a folder and, for the engine's own, of the files in it."""
+    newest = os.stat(folder).st_mtime_ns
+    if folder.endswith("site-packages"):
+        return newest
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in files:
+            newest = max(newest, os.stat(os.path.join(where, name)).st_mtime_ns)
+    return newest

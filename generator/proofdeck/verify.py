@@ -1,0 +1,215 @@
+"""`verify` and `accept`: is every claim true, and which new truths are taken into the lock."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from proofdeck.cache import Cache
+from proofdeck.errors import Problem, UsageError, did_you_mean
+from proofdeck.evidence.gather import Findings, Progress, gather, shown
+from proofdeck.evidence.lock import Result, read_lock, write_lock
+from proofdeck.evidence.resolve import Facts, Wrong, judge, table_rows, value_text
+from proofdeck.guard import exclusive
+from proofdeck.inspect import Inspection, inspect
+from proofdeck.parse.model import Check, Cite, Claim, Image, Judgement, Note, Table, Value, claims_of
+from proofdeck.project import Project
+from proofdeck.sources import calls_of
+
+KINDS = ("computed", "checked", "measured", "cited", "judgement")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Failure:
+    """A claim that does not hold."""
+
+    file: str
+    line: int
+    column: int
+    note: str
+    expression: str
+    message: str
+
+    def problem(self) -> Problem:
+        return Problem(self.file, self.line, self.column, f"`{self.note}`: {self.expression}: {self.message}")
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("note", "file", "line", "column", "expression", "message")}
+
+
+@dataclass
+class Verification:
+    """What `verify` found."""
+
+    claims: Counter[str] = field(default_factory=Counter)
+    ran: int = 0
+    cached: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    new: int = 0
+    seconds: float = 0.0
+    durations: list[tuple[float, str]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "claims": {kind: self.claims[kind] for kind in KINDS}, "ran": self.ran, "cached": self.cached,
+            "failed": [failure.as_json() for failure in self.failed], "stale": self.stale, "missing": self.missing,
+            "new": self.new, "seconds": round(self.seconds, 3),
+        }  # fmt: skip
+
+
+def verify(
+    project: Project,
+    select: Sequence[str] = (),
+    *,
+    everything: bool = False,
+    locked: bool = False,
+    jobs: int = 0,
+    progress: Progress | None = None,
+) -> Verification:
+    """Verify the claims of the selected notes (ids, files, verifiers; all by default)."""
+    begin = time.perf_counter()
+    with exclusive(project), Cache(project.state).closing() as cache:
+        found = inspect(project, cache)
+        found.require_clean()
+        wanted = _selected(found, select)
+        lock = read_lock(project.evidence_lock, project.root)
+        calls = [str(c) for _, note in wanted for claim in claims_of(note) for c in calls_of(claim)]
+        findings = gather(project, found.code, calls, lock, cache, everything=everything, jobs=jobs, progress=progress)
+        report = Verification(ran=findings.ran, cached=findings.cached)
+        report.failed = sorted(failures(found, wanted, findings))
+        report.stale = [text for text, verdict in findings.verdicts.items() if verdict.state == "stale"]
+        report.missing = [text for text, verdict in findings.verdicts.items() if verdict.state == "missing"]
+        report.new = sum(verdict.state == "new" for verdict in findings.verdicts.values())
+        report.durations = sorted(((v.seconds, t) for t, v in findings.verdicts.items() if v.seconds), reverse=True)
+        for _, note in wanted:
+            report.claims.update(kinds_of(note, found))
+        out_of_date = update_lock(project, found, findings, lock, locked, whole=not select)
+        report.failed += [Failure("verifiers/evidence.lock", 0, 0, "", text, why) for text, why in out_of_date]
+    report.seconds = time.perf_counter() - begin
+    return report
+
+
+def accept(project: Project, select: Sequence[str] = (), *, jobs: int = 0, progress: Progress | None = None) -> list[tuple[str, str, str]]:
+    """Take moved results into the lock; return (call, old, new) of each."""
+    with exclusive(project), Cache(project.state).closing() as cache:
+        found = inspect(project, cache)
+        found.require_clean()
+        wanted = _selected(found, select)
+        lock = read_lock(project.evidence_lock, project.root)
+        calls = [str(c) for _, note in wanted for claim in claims_of(note) for c in calls_of(claim)]
+        findings = gather(project, found.code, calls, lock, cache, jobs=jobs, progress=progress)
+        moved = {t: v for t, v in findings.verdicts.items() if v.state == "moved" and v.fresh}
+        told = [(text, shown(lock[text]), shown(v.fresh)) for text, v in moved.items() if v.fresh]
+        after = lock | findings.accepted() | {text: v.fresh for text, v in moved.items() if v.fresh}
+        if not select:
+            after = _needed(found, after)
+        if after != lock:
+            write_lock(project.evidence_lock, after)
+    return sorted(told)
+
+
+def update_lock(
+    project: Project, found: Inspection, findings: Findings, lock: dict[str, Result], locked: bool, whole: bool = True
+) -> list[tuple[str, str]]:
+    """Write new results into the lock and drop those that no card needs.
+
+    With `locked`, write nothing and return what would have been written, as (call, reason).
+    """
+    after = lock | findings.accepted()
+    if whole:
+        after = _needed(found, after)
+    if after == lock:
+        return []
+    if locked:
+        out = [(text, "has no accepted result, and --locked forbids writing one") for text in after if text not in lock]
+        return out + [(text, "is accepted, but no card needs it") for text in lock if text not in after]
+    write_lock(project.evidence_lock, after)
+    return []
+
+
+def _needed(found: Inspection, results: dict[str, Result]) -> dict[str, Result]:
+    needed = found.needs("call")
+    return {key: result for key, result in results.items() if result.record or key in needed}
+
+
+def failures(found: Inspection, wanted: Iterable[tuple[str, Note]], findings: Findings) -> Iterable[Failure]:
+    """Yield every claim that its evidence does not carry."""
+    facts = findings.facts
+    for file, note in wanted:
+        for claim in claims_of(note):
+            if not isinstance(claim, Value | Check | Table):
+                continue
+            verdicts = [findings.verdicts[str(call)] for call in calls_of(claim) if str(call) in findings.verdicts]
+            bad = [v.message for v in verdicts if v.state in ("failed", "moved")]
+            if any(v.state == "missing" for v in verdicts):
+                continue
+            message = "; ".join(bad) or untrue(claim, facts)
+            if any(v.state == "moved" for v in verdicts):
+                message += "; `proofdeck accept` takes it"
+            if message:
+                place = claim.place
+                yield Failure(file, place.line, place.column, note.id, expression(claim), message)
+
+
+def expression(claim: Value | Check | Table) -> str:
+    """Return a claim as the author wrote it."""
+    return f"{{{type(claim).__name__.lower()}}}`{claim.text}`"
+
+
+def untrue(claim: Value | Check | Table, facts: Facts) -> str:
+    """Return why a claim does not hold, or the empty string."""
+    try:
+        match claim:
+            case Value():
+                value_text(claim, facts)
+            case Check():
+                judge(claim, facts)
+            case Table():
+                table_rows(claim, facts)
+    except Wrong as error:
+        return str(error) + (f"; {error.hint}" if error.hint else "")
+    return ""
+
+
+def kinds_of(note: Note, found: Inspection) -> Counter[str]:
+    """Count a note's claims by kind of evidence."""
+    return Counter(kind for claim in claims_of(note) if (kind := kind_of(claim, found)))
+
+
+def kind_of(claim: Claim | Image, found: Inspection) -> str:
+    if isinstance(claim, Cite):
+        return "cited"
+    if isinstance(claim, Judgement):
+        return "judgement"
+    calls = calls_of(claim)
+    functions = [found.code.functions.get(call.function) for call in calls]
+    if not functions or functions[0] is None:
+        return ""
+    if any(function and function.kind == "measurement" for function in functions):
+        return "measured"
+    return "checked" if isinstance(claim, Check) else "computed"
+
+
+def _selected(found: Inspection, select: Sequence[str]) -> list[tuple[str, Note]]:
+    """Return (file, note) of the notes that a selection names: ids, files, folders, verifiers."""
+    notes = [(source.file, note) for source in found.sources for note in source.notes]
+    if not select:
+        return notes
+    chosen: dict[str, tuple[str, Note]] = {}
+    for word in select:
+        name = word.rstrip("/").removeprefix("./")
+        hits = [(f, n) for f, n in notes if n.id == name or f == name or f.startswith(name + "/")]
+        hits = hits or [
+            (f, n) for f, n in notes
+            if any(c.function == name or c.function.startswith(name + ".") for claim in claims_of(n) for c in calls_of(claim))
+        ]  # fmt: skip
+        if not hits:
+            known = [n.id for _, n in notes] + [f for f, _ in notes] + list(found.code.functions)
+            raise UsageError(f"`{word}` selects nothing" + (f"; {h}" if (h := did_you_mean(name, known)) else ""))
+        chosen.update((note.id, (file, note)) for file, note in hits)
+    return list(chosen.values())
