@@ -7,6 +7,9 @@ reading their source; it imports them only in a worker process, and only to run 
 
 from __future__ import annotations
 
+import functools
+import inspect
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
@@ -32,6 +35,36 @@ class Mark:
 
 
 GIB = 2**30
+
+_records: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] | None = None
+"""While figures are drawn: every recorded measurement, as function, arguments and value."""
+
+
+def use_records(records: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]]) -> None:
+    """From here on, calling a measurement returns its recorded value instead of timing anything."""
+    global _records
+    _records = records
+
+
+def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Stand in for a measurement: look its call up, however its arguments are written."""
+    signature = inspect.signature(function)
+    name = f"{function.__module__.partition('.')[2]}.{function.__name__}"
+
+    def bound(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        call = signature.bind(*args, **kwargs)
+        call.apply_defaults()
+        return json.dumps(call.arguments, sort_keys=True)
+
+    @functools.wraps(function)
+    def look_up(*args: Any, **kwargs: Any) -> Any:
+        wanted = bound(args, kwargs)
+        for recorded, its_args, its_kwargs, value in _records or ():
+            if recorded == name and bound(its_args, its_kwargs) == wanted:
+                return value
+        raise LookupError(f"nobody has measured {name}{wanted}; run `proofdeck measure`")
+
+    return look_up
 
 
 def _mark(function: F, mark: Mark) -> F:
@@ -63,9 +96,19 @@ def measurement(function: F, /) -> F: ...
 @overload
 def measurement(*, timeout: float = 600.0, memory: int = 64 * GIB) -> Callable[[F], F]: ...
 def measurement(function: Any = None, /, *, timeout: float = 600.0, memory: int = 64 * GIB) -> Any:
-    """Mark a function that times hardware; it runs under `proofdeck measure` and at no other time."""
+    """Mark a function that times hardware; it runs under `proofdeck measure` and at no other time.
+
+    It returns a mapping with `value` (a number, a mapping or rows, in the docstring's unit) and whatever
+    else belongs into the record: `samples`, `spread`, `error`, `roof`. In a figure, calling it gives the
+    recorded value.
+    """
     mark = Mark("measurement", timeout, memory, 0.0)
-    return _mark(function, mark) if function is not None else lambda f: _mark(f, mark)
+
+    def apply(f: F) -> F:
+        _mark(f, mark)
+        return f if _records is None else _mark(_recorded(f), mark)  # type: ignore[return-value]
+
+    return apply(function) if function is not None else apply
 
 
 @overload

@@ -13,7 +13,7 @@ from typing import Any
 
 from proofdeck import atomic
 from proofdeck.cache import Cache, digest_of, engine_fingerprint
-from proofdeck.draw.figures import Drawing, draw, media_name, tidy
+from proofdeck.draw.figures import UNMEASURED, Drawing, draw, media_name, tidy
 from proofdeck.errors import ContentError, Problem, UsageError, did_you_mean
 from proofdeck.evidence.gather import Findings, Progress, gather
 from proofdeck.evidence.lock import read_lock
@@ -190,6 +190,7 @@ def _drawings(project: Project, found: Inspection, locked: bool, jobs: int) -> d
     problems = [
         claim.place.problem(f"the figure `{text}` cannot be drawn: {why}")
         for text, why in failed.items()
+        if UNMEASURED not in why  # its notes are held back
         for _, claim in found.places(("figure", text))
     ]
     if problems:
@@ -270,8 +271,9 @@ def _render(job: tuple[Source, Context, str]) -> tuple[list[Built], list[Problem
     from proofdeck.parse.model import claims_of
 
     for note in source.notes:
-        calls = {key for claim in claims_of(note) for kind, key in needs_of(claim) if kind == "call"}
-        if not calls <= context.facts.keys():
+        needs = [need for claim in claims_of(note) for need in needs_of(claim)]
+        known = {"call": context.facts, "figure": context.figures}
+        if any(key not in known.get(kind, (key,)) for kind, key in needs):
             held.append(note.id)
             continue
         rendered = render_note(note, context, problems)

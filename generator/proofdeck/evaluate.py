@@ -38,6 +38,8 @@ def evaluate(project: Project, expression: str) -> Evaluated:
         if call.function not in code.functions:
             hint = did_you_mean(call.function, code.functions)
             raise UsageError(f"unknown verifier `{call.function}`" + (f"; {hint}" if hint else ""))
+        if code.functions[call.function].kind == "measurement":
+            raise UsageError(f"`{call.function}` is a measurement: `proofdeck measure '{call}'` takes it")
     facts: dict[str, Fact] = {}
     functions = {str(call): code.functions[call.function] for call in calls}
     tasks = [Task("verifiers", c, functions[str(c)].option("timeout", 30.0), int(functions[str(c)].option("memory", 4 * 2**30))) for c in calls]

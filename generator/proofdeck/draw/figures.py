@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from proofdeck import atomic
 from proofdeck.errors import ContentError, Problem
@@ -20,6 +21,8 @@ from proofdeck.evidence.runner import Task, run
 from proofdeck.parse.expressions import parse_call
 from proofdeck.project import Project
 
+UNMEASURED = "nobody has measured"
+"""How a figure fails that shows a measurement without a record."""
 HEADER = {"format": "proofdeck drawings", "version": 1}
 
 
@@ -87,16 +90,19 @@ def draw(
     for text in calls:
         function = code.figures[text.partition("(")[0]]
         digest, _, measurements = code.closure("figures", function.name)
-        records = [r.line() for r in lock.values() if r.record and r.call.partition("(")[0] in measurements]
-        if records:
-            digest = hashlib.sha256("\n".join([digest, *sorted(records)]).encode()).hexdigest()[:20]
+        shown = [r for r in lock.values() if r.record and r.call.partition("(")[0] in measurements]
+        if shown:
+            digest = hashlib.sha256("\n".join([digest, *sorted(r.line() for r in shown)]).encode()).hexdigest()[:20]
         known = before.get(text)
         if known and known.code == digest and intact(project, known):
             drawings[text] = known
         elif locked:
             failed[text] = "its drawing is out of date, and --locked forbids drawing it"
         else:
-            task = Task("figures", parse_call(text), function.option("timeout", 60.0), int(function.option("memory", 4 * 2**30)))
+            task = Task(
+                "figures", parse_call(text), function.option("timeout", 60.0),
+                int(function.option("memory", 4 * 2**30)), records=tuple(_record(r) for r in shown),
+            )  # fmt: skip
             tasks[text] = (task, digest)
     for outcome in run(project.root, [task for task, _ in tasks.values()], jobs):
         text = str(outcome.task.call)
@@ -110,6 +116,11 @@ def draw(
     if tasks and not failed:
         _write(project, before | drawings)
     return drawings, failed
+
+
+def _record(result: Result) -> dict[str, Any]:
+    call = parse_call(result.call)
+    return {"function": call.function, "args": call.args, "kwargs": dict(call.kwargs), "value": result.value}
 
 
 def tidy(project: Project, drawings: Mapping[str, Drawing]) -> None:

@@ -66,8 +66,8 @@ class Findings:
 
     def accepted(self) -> dict[str, Result]:
         """Return the results that may stand in the lock without anybody's decision."""
-        good = ("accepted", "new", "stale")
-        return {t: v.result for t, v in self.verdicts.items() if v.state in good and v.result is not None}
+        results = [v.result for v in self.verdicts.values() if v.state in ("accepted", "new") and v.result]
+        return {result.key: result for result in results}
 
 
 def gather(

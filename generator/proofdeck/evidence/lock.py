@@ -36,6 +36,11 @@ class Result:
     record: tuple[tuple[str, Any], ...] = ()
     """For a measurement: device, driver, date, samples, spread."""
 
+    @property
+    def key(self) -> str:
+        """What the lock files it under: the call, for a measurement with its machine."""
+        return f"{self.call} @ {dict(self.record).get('machine', '')}" if self.record else self.call
+
     def line(self) -> str:
         data: dict[str, Any] = {"call": self.call, "value": self.value, "unit": self.unit, "code": self.code}
         if self.libraries:
@@ -65,10 +70,9 @@ def read_lock(path: Path, root: Path) -> dict[str, Result]:
                 data["call"], data["value"], data["unit"], data["code"],
                 tuple(sorted(data.get("libraries", {}).items())), tuple(data.get("record", {}).items()),
             )  # fmt: skip
-            key = result.call if not result.record else f"{result.call} @ {dict(result.record).get('machine', '')}"
-            if key in results:
-                problems.append(Problem(file, number, 0, f"a second line for `{key}`", "keep one of them"))
-            results[key] = result
+            if result.key in results:
+                problems.append(Problem(file, number, 0, f"a second line for `{result.key}`", "keep one of them"))
+            results[result.key] = result
         except (ValueError, KeyError, TypeError, AttributeError):
             problems.append(
                 Problem(file, number, 0, "not a line of an evidence lock", "restore the file from version control")
@@ -79,7 +83,7 @@ def read_lock(path: Path, root: Path) -> dict[str, Result]:
 
 
 def write_lock(path: Path, results: dict[str, Result]) -> None:
-    """Replace the lock, sorted by call."""
+    """Replace the lock by results under their keys, sorted."""
     lines = [json.dumps(HEADER), *(results[key].line() for key in sorted(results))]
     atomic.write(path, "\n".join(lines) + "\n")
 

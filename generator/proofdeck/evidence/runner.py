@@ -37,6 +37,11 @@ class Task:
     call: Call
     timeout: float = 30.0
     memory: int = 4 * GIB
+    """Bytes it may take; 0 sets no limit."""
+    device: str = ""
+    """For a measurement: `cuda` or `cpu`. Everything else runs with accelerators hidden."""
+    records: tuple[dict[str, Any], ...] = ()
+    """For a figure: the measurements that it may show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Outcome:
     value: Any = None
     failed: str = ""
     seconds: float = 0.0
+    machine: dict[str, str] | None = None
+    """For a measurement: what it ran on."""
 
 
 def run(
@@ -72,7 +79,7 @@ def run(
                     if not queue:
                         return
                     index = queue.pop()
-                worker = worker or _Worker(root)
+                worker = worker or _Worker(root, bool(ordered[index].device))
                 outcome, worker = worker.make(ordered[index])
                 outcomes[index] = outcome
                 if on_done:
@@ -91,12 +98,14 @@ def run(
 class _Worker:
     """One worker process and the pipes to it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, measures: bool) -> None:
         self.root = root
         self.log: IO[bytes] = tempfile.TemporaryFile()
         # one thread a worker: sums come out the same on any number of cores
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR")}
-        environment = {**os.environ, **threads, "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg", "CUDA_VISIBLE_DEVICES": ""}
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg"}
+        if not measures:
+            environment |= threads | {"CUDA_VISIBLE_DEVICES": ""}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "proofdeck.evidence.worker", str(root)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=environment, start_new_session=True,
@@ -109,6 +118,7 @@ class _Worker:
         message = {
             "folder": task.folder, "function": task.call.function, "args": task.call.args,
             "kwargs": dict(task.call.kwargs), "timeout": task.timeout, "memory": task.memory,
+            "device": task.device, "records": task.records,
         }  # fmt: skip
         if self.fresh and not self._read(time.monotonic() + START):
             return Outcome(task, failed=self._end("no worker process could be started")), None
@@ -123,7 +133,7 @@ class _Worker:
         if not answer:
             return Outcome(task, failed=self._end(), seconds=seconds), None
         data = json.loads(answer)
-        return Outcome(task, data.get("value"), data.get("failed", ""), data["seconds"]), self
+        return Outcome(task, data.get("value"), data.get("failed", ""), data["seconds"], data.get("machine")), self
 
     def _ask(self, message: str, deadline: float) -> bytes | None:
         assert self.process.stdin

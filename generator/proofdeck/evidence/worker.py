@@ -12,7 +12,9 @@ import importlib
 import json
 import os
 import random
+import re
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -99,7 +101,9 @@ def _told(error: BaseException) -> str:
 
 
 def _limit_memory(extra: int) -> None:
-    """Let the process take `extra` bytes beyond what it holds now."""
+    """Let the process take `extra` bytes beyond what it holds now; 0 sets no limit (drivers map a lot)."""
+    if not extra:
+        return
     try:
         import resource
 
@@ -121,14 +125,37 @@ def _seed() -> None:
 def _make(task: dict[str, Any]) -> dict[str, Any]:
     module, _, name = task["function"].rpartition(".")
     if task["folder"] == "figures":
+        from proofdeck import api
         from proofdeck.draw.svg import style, to_svg
 
+        api.use_records([(r["function"], tuple(r["args"]), r["kwargs"], r["value"]) for r in task["records"]])
         style()
     function = getattr(importlib.import_module(f"{task['folder']}.{module}"), name)
     result = function(*task["args"], **task["kwargs"])
     if task["folder"] == "figures":
         return {"value": to_svg(result)}
+    if task.get("device"):
+        return {"value": plain(result), "machine": machine(task["device"])}
     return {"value": plain(result)}
+
+
+def machine(device: str) -> dict[str, str]:
+    """Say what a measurement ran on."""
+    import platform
+
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    if device.startswith("cuda"):
+        torch = importlib.import_module("torch")
+        found["device"] = torch.cuda.get_device_name(0)
+        found["cuda"] = str(torch.version.cuda)
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+            found["driver"] = subprocess.run(query, capture_output=True, text=True, timeout=20).stdout.split("\n")[0].strip()
+    else:
+        cpu = Path("/proc/cpuinfo")
+        names = re.findall(r"model name\s*:\s*(.+)", cpu.read_text()) if cpu.exists() else []
+        found["device"] = names[0] if names else platform.processor() or platform.machine()
+    return found
 
 
 def plain(value: Any, depth: int = 0) -> Any:

@@ -1,0 +1,108 @@
+"""`measure`: timings and other readings of hardware, taken when asked for and recorded with their machine."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from proofdeck.cache import Cache
+from proofdeck.errors import UsageError, did_you_mean
+from proofdeck.evidence.code import Code, Function
+from proofdeck.evidence.gather import shown, version
+from proofdeck.evidence.lock import Result, read_lock, write_lock
+from proofdeck.evidence.runner import Outcome, Task, run
+from proofdeck.guard import exclusive
+from proofdeck.inspect import Inspection, inspect
+from proofdeck.parse.expressions import Call, ExpressionError, parse_call
+from proofdeck.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of one measurement."""
+
+    call: str
+    failed: str
+    result: Result | None
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        if self.result is None:
+            return {"call": self.call, "failed": self.failed, "seconds": round(self.seconds, 3)}
+        record = dict(self.result.record)
+        return {"call": self.call, "value": self.result.value, "unit": self.result.unit, "record": record, "seconds": round(self.seconds, 3)}
+
+    def __str__(self) -> str:
+        if self.result is None:
+            return f"{self.call}: {self.failed}"
+        spread = dict(self.result.record).get("spread")
+        return f"{self.call}: {shown(self.result)}" + (f" (spread {spread})" if spread is not None else "")
+
+
+def measure(
+    project: Project, select: Sequence[str] = (), *, device: str = "cuda", on_reading: Callable[[Reading], None] | None = None
+) -> list[Reading]:
+    """Take measurements one after the other and write each into the evidence lock as it comes.
+
+    `select` names measurements (`kernels.attention`, `kernels.attention.forward`), whole calls, or nothing:
+    every measurement that a card shows.
+    """
+    with exclusive(project), Cache(project.state).closing() as cache:
+        found = inspect(project, cache)
+        found.require_clean()
+        readings: list[Reading] = []
+        for call in _selected(found, select):
+            function = found.code.functions[call.function]
+            task = Task("verifiers", call, function.option("timeout", 600.0), 0, device=device)
+            (outcome,) = run(project.root, [task], jobs=1)
+            reading = _reading(found.code, function, outcome, device)
+            if reading.result is not None:
+                lock = read_lock(project.evidence_lock, project.root)
+                write_lock(project.evidence_lock, lock | {reading.result.key: reading.result})
+            readings.append(reading)
+            if on_reading:
+                on_reading(reading)
+    return readings
+
+
+def _selected(found: Inspection, select: Sequence[str]) -> list[Call]:
+    known = {name for name, function in found.code.functions.items() if function.kind == "measurement"}
+    wanted = [parse_call(text) for text in found.needs("call") if text.partition("(")[0] in known]
+    if not select:
+        return wanted
+    chosen: dict[str, Call] = {}
+    for word in select:
+        if "(" in word:
+            try:
+                calls = [parse_call(word)]
+            except ExpressionError as error:
+                raise UsageError(str(error)) from None
+            if calls[0].function not in known:
+                raise UsageError(f"`{calls[0].function}` is no measurement; {did_you_mean(calls[0].function, known)}")
+        else:
+            calls = [c for c in wanted if c.function == word or c.function.startswith(word + ".")]
+            if not calls:
+                raise UsageError(f"no card shows a measurement `{word}`; {did_you_mean(word, known)}".rstrip("; "))
+        chosen.update((str(call), call) for call in calls)
+    return list(chosen.values())
+
+
+def _reading(code: Code, function: Function, outcome: Outcome, device: str) -> Reading:
+    call = str(outcome.task.call)
+    value = outcome.value
+    failed = outcome.failed
+    if not failed and not (isinstance(value, dict) and "value" in value):
+        failed = "a measurement returns a mapping with `value`"
+    if failed:
+        return Reading(call, failed, None, outcome.seconds)
+    digest, libraries, _ = code.closure("verifiers", function.name)
+    machine = dict(outcome.machine or {})
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    name = re.sub(r"[^a-z0-9]+", "-", machine.get("device", device).lower()).strip("-")
+    record = {"machine": name, **machine, "date": date} | {k: v for k, v in value.items() if k != "value"}
+    units = ", ".join(f"{key}={unit}" if key else unit for key, unit in function.units)
+    versions = tuple((library, version(library)) for library in libraries)
+    return Reading(call, "", Result(call, value["value"], units, digest, versions, tuple(record.items())), outcome.seconds)
