@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from proofdeck import atomic
@@ -42,12 +41,13 @@ from proofdeck.package.ledger import (
 )
 from proofdeck.package.notetypes import NOTE_TYPES, template_problems
 from proofdeck.parallel import spread
+from proofdeck.parse.model import Check, Table, Value
 from proofdeck.project import Manifest, Project
+from proofdeck.record import Record
 from proofdeck.render.notes import Context, render_note
 from proofdeck.sources import Source
 from proofdeck.stamp import Stamp
 from proofdeck.verify import Failure, expression, update_lock
-from proofdeck.parse.model import Check, Table, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class BuildReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class Built(Record):
     """A note rendered and turned into rows."""
 
     id: str
@@ -134,14 +134,26 @@ def build(
         if ledger != before:
             if locked:
                 moved = sum(before.notes.get(key) != entry for key, entry in ledger.notes.items())
-                raise ContentError([Problem("decks/history.lock", 0, 0, f"out of date: {moved} notes changed, and --locked forbids writing it", "run `proofdeck build` and commit it")])
+                raise ContentError(
+                    [
+                        Problem(
+                            "decks/history.lock",
+                            0,
+                            0,
+                            f"out of date: {moved} notes changed, and --locked forbids writing it",
+                            "run `proofdeck build` and commit it",
+                        )
+                    ]
+                )
             # the ledger first: a package must never carry a time that the ledger does not know
             write_ledger(project.history_lock, ledger)
         media = {m: project.drawn / m for m in (d.media for d in drawings.values())}
         media |= {name: project.root / path for path, name in images.items()}
         for manifest in manifests:
             entries = notes[manifest.name]
-            report.decks.append(_package(project, manifest, entries, ledger, counts[manifest.name], media, legacy, cache))
+            report.decks.append(
+                _package(project, manifest, entries, ledger, counts[manifest.name], media, legacy, cache)
+            )
         if not names:
             tidy(project, drawings) if not locked else None
             _forget_packages(project, found)
@@ -160,7 +172,13 @@ def _chosen(found: Inspection, names: Sequence[str]) -> list[Manifest]:
 
 
 def _evidence(
-    project: Project, found: Inspection, cache: Cache, locked: bool, allow_stale: bool, jobs: int, progress: Progress | None
+    project: Project,
+    found: Inspection,
+    cache: Cache,
+    locked: bool,
+    allow_stale: bool,
+    jobs: int,
+    progress: Progress | None,
 ) -> tuple[BuildReport, Findings]:
     """Gather evidence for every call; raise ContentError for each claim that lacks it."""
     lock = read_lock(project.evidence_lock, project.root)
@@ -171,7 +189,9 @@ def _evidence(
         if verdict.state in bad:
             for note, claim in found.places(("call", text)):
                 assert isinstance(claim, Value | Check | Table)
-                message = verdict.message + ("; `proofdeck accept` takes it" if verdict.state == "moved" else "")
+                message = verdict.message + (
+                    "; `proofdeck accept` takes it" if verdict.state == "moved" else ""
+                )
                 place = claim.place
                 failure = Failure(place.file, place.line, place.column, note, expression(claim), message)
                 problems.append(failure.problem())
@@ -179,7 +199,14 @@ def _evidence(
         raise ContentError(problems)
     out_of_date = update_lock(project, found, findings, lock, locked)
     if out_of_date:
-        raise ContentError([Problem("verifiers/evidence.lock", 0, 0, f"`{text}` {why}", "run `proofdeck build` and commit it") for text, why in out_of_date])
+        raise ContentError(
+            [
+                Problem(
+                    "verifiers/evidence.lock", 0, 0, f"`{text}` {why}", "run `proofdeck build` and commit it"
+                )
+                for text, why in out_of_date
+            ]
+        )
     new = sum(verdict.state == "new" for verdict in findings.verdicts.values())
     return BuildReport(ran=findings.ran, accepted=new), findings
 
@@ -218,8 +245,15 @@ def _notes(
 ) -> tuple[dict[str, list[Built]], list[str]]:
     """Return the rendered notes of every file that a package needs, and the ids of notes held back."""
     facts = findings.facts
-    figures = {text: (d.media, found.code.figures[text.partition("(")[0]].doc) for text, d in drawings.items()}
-    tables: dict[str, dict[str, Any]] = {"call": dict(facts), "figure": dict(figures), "cite": dict(found.references), "image": dict(images)}
+    figures = {
+        text: (d.media, found.code.figures[text.partition("(")[0]].doc) for text, d in drawings.items()
+    }
+    tables: dict[str, dict[str, Any]] = {
+        "call": dict(facts),
+        "figure": dict(figures),
+        "cite": dict(found.references),
+        "image": dict(images),
+    }
     states: dict[tuple[str, str], str] = {}
     known = cache.digests("rendered")
     files = dict.fromkeys(file for manifest in manifests for file in found.selection[manifest.name])
@@ -235,7 +269,10 @@ def _notes(
         digest = digest_of(source.digest, engine_fingerprint(), *(states[need] for need in source.needs))
         fresh_digests[file] = digest
         if known.get(file) != digest:
-            mine: dict[str, dict[str, Any]] = {kind: {k: tables[kind][k] for n, k in source.needs if n == kind and k in tables[kind]} for kind in tables}
+            mine: dict[str, dict[str, Any]] = {
+                kind: {k: tables[kind][k] for n, k in source.needs if n == kind and k in tables[kind]}
+                for kind in tables
+            }
             jobs.append((source, Context(mine["call"], mine["figure"], mine["image"], mine["cite"]), digest))
     stored = cache.all("rendered") if len(jobs) < len(files) else {}
     made = spread(_render, jobs, weight=sum(len(source.pickled) for source, _, _ in jobs))
@@ -257,7 +294,14 @@ def _notes(
 def _state(thing: object) -> object:
     """Return what of a fact, drawing or reference a card shows."""
     if isinstance(thing, Fact):
-        return (thing.value, thing.function.source, thing.function.units, thing.function.kind, thing.stale, thing.record)
+        return (
+            thing.value,
+            thing.function.source,
+            thing.function.units,
+            thing.function.kind,
+            thing.stale,
+            thing.record,
+        )
     return thing
 
 
@@ -267,8 +311,8 @@ def _render(job: tuple[Source, Context, str]) -> tuple[list[Built], list[Problem
     problems: list[Problem] = []
     built: list[Built] = []
     held: list[str] = []
-    from proofdeck.sources import needs_of
     from proofdeck.parse.model import claims_of
+    from proofdeck.sources import needs_of
 
     for note in source.notes:
         needs = [need for claim in claims_of(note) for need in needs_of(claim)]
@@ -281,7 +325,17 @@ def _render(job: tuple[Source, Context, str]) -> tuple[list[Built], list[Problem
         row = row_of(rendered)
         digest = content_hash(row.fields, row.tags)
         built.append(
-            Built(note.id, note.formerly, note.deck, row, digest, rendered.parts, rendered.clozes, rendered.media, rendered.line)
+            Built(
+                note.id,
+                note.formerly,
+                note.deck,
+                row,
+                digest,
+                rendered.parts,
+                rendered.clozes,
+                rendered.media,
+                rendered.line,
+            )
         )
     return built, problems, held
 
@@ -294,22 +348,41 @@ class _Placed:
     note: Built
 
 
-def _curriculum(found: Inspection, manifests: Iterable[Manifest], built: dict[str, list[Built]]) -> dict[str, list[_Placed]]:
+def _curriculum(
+    found: Inspection, manifests: Iterable[Manifest], built: dict[str, list[Built]]
+) -> dict[str, list[_Placed]]:
     """Return the notes of every package in the order in which they are to be learned."""
     orders = {}
     for manifest in manifests:
         files = found.selection[manifest.name]
         by_id = {note.id: _Placed(file, note) for file in files for note in built[file]}
         order, _ = curriculum(found.by_file[file] for file in files)
-        orders[manifest.name] = [by_id[i] for source, index in order if (i := source.heads[index].id) in by_id]
+        orders[manifest.name] = [
+            by_id[i] for source, index in order if (i := source.heads[index].id) in by_id
+        ]
     return orders
 
 
 def _release(
-    project: Project, before: Ledger, manifests: Iterable[Manifest], notes: dict[str, list[_Placed]], problems: list[Problem], held: Iterable[str]
+    project: Project,
+    before: Ledger,
+    manifests: Iterable[Manifest],
+    notes: dict[str, list[_Placed]],
+    problems: list[Problem],
+    held: Iterable[str],
 ) -> tuple[Ledger, dict[str, Counts]]:
     released = [
-        Released(p.note.id, p.note.formerly, p.note.row.type, p.note.hash, p.note.parts, p.note.clozes, m.name, p.file, p.note.line)
+        Released(
+            p.note.id,
+            p.note.formerly,
+            p.note.row.type,
+            p.note.hash,
+            p.note.parts,
+            p.note.clozes,
+            m.name,
+            p.file,
+            p.note.line,
+        )
         for m in manifests
         for p in notes[m.name]
     ]
@@ -327,7 +400,9 @@ def _package(
     path = project.packages / f"{manifest.name}.apkg"
     prefix = f"{manifest.under}::" if manifest.under else ""
     notes = [
-        PackageNote(ledger.notes[p.note.id].guid, ledger.notes[p.note.id].mod, prefix + p.note.deck, p.note.row)
+        PackageNote(
+            ledger.notes[p.note.id].guid, ledger.notes[p.note.id].mod, prefix + p.note.deck, p.note.row
+        )
         for p in entries
     ]
     type_mods = {key: mod for key, (_, mod) in ledger.types.items()}
@@ -365,7 +440,10 @@ def _decks(manifest: Manifest, notes: Iterable[PackageNote]) -> list[DeckInfo]:
         levels = note.deck.split("::")
         names.update(("::".join(levels[: depth + 1]), None) for depth in range(len(levels)))
     top = manifest.under or None
-    return [DeckInfo(n, manifest.description if n == top or top is None and "::" not in n else "") for n in names]
+    return [
+        DeckInfo(n, manifest.description if n == top or (top is None and "::" not in n) else "")
+        for n in names
+    ]
 
 
 def _forget_packages(project: Project, found: Inspection) -> None:

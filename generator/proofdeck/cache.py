@@ -68,7 +68,9 @@ class Cache:
 
     def get(self, kind: str, key: str, digest: str) -> Any:
         """Return the value stored under this digest, or None."""
-        row = self._db.execute("SELECT digest, value FROM entries WHERE kind=? AND key=?", (kind, key)).fetchone()
+        row = self._db.execute(
+            "SELECT digest, value FROM entries WHERE kind=? AND key=?", (kind, key)
+        ).fetchone()
         return _load(row[1]) if row and row[0] == digest else None
 
     def all(self, kind: str) -> dict[str, tuple[str, Any]]:
@@ -91,7 +93,9 @@ class Cache:
         gone = set(self.digests(kind)) - set(keep)
         if gone:
             with self._db:
-                self._db.executemany("DELETE FROM entries WHERE kind=? AND key=?", [(kind, key) for key in gone])
+                self._db.executemany(
+                    "DELETE FROM entries WHERE kind=? AND key=?", [(kind, key) for key in gone]
+                )
 
     def close(self) -> None:
         self._db.close()

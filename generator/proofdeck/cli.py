@@ -40,14 +40,16 @@ class Lazy(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in sorted(COMMANDS.items())])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             from proofdeck.errors import did_you_mean
 
             if args and (hint := did_you_mean(args[0], COMMANDS)):
-                error.message += f" {hint[0].upper()}{hint[1:]}"
+                raise click.UsageError(f"{error.message} {hint[0].upper()}{hint[1:]}", ctx) from None
             raise
 
 

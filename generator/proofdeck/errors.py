@@ -14,9 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from proofdeck.record import Record
+
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Record):
     """One thing wrong in a source."""
 
     file: str

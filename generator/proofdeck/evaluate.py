@@ -42,23 +42,39 @@ def evaluate(project: Project, expression: str) -> Evaluated:
             raise UsageError(f"`{call.function}` is a measurement: `proofdeck measure '{call}'` takes it")
     facts: dict[str, Fact] = {}
     functions = {str(call): code.functions[call.function] for call in calls}
-    tasks = [Task("verifiers", c, functions[str(c)].option("timeout", 30.0), int(functions[str(c)].option("memory", 4 * 2**30))) for c in calls]
+    tasks = [
+        Task(
+            "verifiers",
+            c,
+            functions[str(c)].option("timeout", 30.0),
+            int(functions[str(c)].option("memory", 4 * 2**30)),
+        )
+        for c in calls
+    ]
     for outcome in run(project.root, tasks):
         function = functions[str(outcome.task.call)]
         if outcome.failed:
-            raise ContentError([Problem(function.file, function.line, 1, f"`{outcome.task.call}`: {outcome.failed}")])
+            raise ContentError(
+                [Problem(function.file, function.line, 1, f"`{outcome.task.call}`: {outcome.failed}")]
+            )
         facts[str(outcome.task.call)] = Fact(str(outcome.task.call), outcome.value, function)
     first = facts[str(calls[0])]
     try:
         if isinstance(claim, Check) and (first.function.is_check or not isinstance(claim.test, Call)):
-            return Evaluated(expression, True, "check", f"true{': ' + found if (found := judge(claim, facts)) else ''}")
+            return Evaluated(
+                expression, True, "check", f"true{': ' + found if (found := judge(claim, facts)) else ''}"
+            )
         if isinstance(claim, Value) and isinstance(first.value, list | dict) and claim.operand.key is None:
-            return Evaluated(expression, first.value, _units(first), json.dumps(first.value, ensure_ascii=False, indent=2))
+            return Evaluated(
+                expression, first.value, _units(first), json.dumps(first.value, ensure_ascii=False, indent=2)
+            )
         assert isinstance(claim, Value)
         value, unit = pick(claim.operand, facts)
         return Evaluated(expression, value, unit, value_text(claim, facts))
     except Wrong as error:
-        raise ContentError([Problem(first.function.file, first.function.line, 1, str(error), error.hint)]) from None
+        raise ContentError(
+            [Problem(first.function.file, first.function.line, 1, str(error), error.hint)]
+        ) from None
 
 
 def _units(fact: Fact) -> str:

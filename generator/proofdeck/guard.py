@@ -16,7 +16,13 @@ def exclusive(project: Project) -> Iterator[None]:
 
     project.state.mkdir(exist_ok=True)
     with FileLock(project.state / "writer.lock"):
-        for folder in (project.packages, project.drawn, project.root / "verifiers", project.root / "decks", project.root / "figures"):
+        for folder in (
+            project.packages,
+            project.drawn,
+            project.root / "verifiers",
+            project.root / "decks",
+            project.root / "figures",
+        ):
             if folder.is_dir():
                 atomic.sweep(folder)
         yield

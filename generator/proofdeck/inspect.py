@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -95,7 +95,7 @@ def _code_problems(code: Code) -> Iterable[Problem]:
 
 def _unknown(found: Inspection) -> Iterable[Problem]:
     """Yield every claim that names a verifier, figure, reference or picture that is not there."""
-    tables = {
+    tables: dict[str, tuple[str, Mapping[str, object]]] = {
         "call": ("verifier", found.code.functions),
         "figure": ("figure", found.code.figures),
         "cite": ("reference", found.references),
@@ -131,15 +131,29 @@ def _identity(sources: Iterable[Source]) -> Iterable[Problem]:
     heads = [(source.file, head) for source in sources for head in source.heads]
     for file, head in heads:
         if head.id and head.id in seen:
-            yield Problem(file, head.line, 1, f"the id `{head.id}` is taken by {seen[head.id]}", "ids are unique in the project")
+            yield Problem(
+                file,
+                head.line,
+                1,
+                f"the id `{head.id}` is taken by {seen[head.id]}",
+                "ids are unique in the project",
+            )
         seen.setdefault(head.id, f"{file}:{head.line}")
     former: dict[str, str] = {}
     for file, head in heads:
         for old in head.formerly:
             if old in seen:
-                yield Problem(file, head.line, 1, f"the former id `{old}` is in use at {seen[old]}", "a note that lives keeps its id")
+                yield Problem(
+                    file,
+                    head.line,
+                    1,
+                    f"the former id `{old}` is in use at {seen[old]}",
+                    "a note that lives keeps its id",
+                )
             elif old in former:
-                yield Problem(file, head.line, 1, f"the former id `{old}` is claimed twice, first at {former[old]}")
+                yield Problem(
+                    file, head.line, 1, f"the former id `{old}` is claimed twice, first at {former[old]}"
+                )
             former.setdefault(old, f"{file}:{head.line}")
         for needed in head.needs:
             if needed not in seen and needed not in {h.id for _, h in heads}:
@@ -175,5 +189,7 @@ def curriculum(sources: Iterable[Source]) -> tuple[list[tuple[Source, int]], lis
                 source, _, head = notes[current]
                 ring = [name for name, _ in stack][[name for name, _ in stack].index(following) :]
                 place = Place(source.file, head.line, 1)
-                problems.append(place.problem(f"notes need each other in a ring: {' → '.join([*ring, following])}"))
+                problems.append(
+                    place.problem(f"notes need each other in a ring: {' → '.join([*ring, following])}")
+                )
     return order, problems

@@ -32,7 +32,9 @@ def list_notes(project: Project) -> list[dict[str, Any]]:
     for source in found.sources:
         for head in source.heads:
             released = next((ledger.notes[i] for i in (head.id, *head.formerly) if i in ledger.notes), None)
-            guid = released.guid if released else f"{namespace}:{head.formerly[0] if head.formerly else head.id}"
+            guid = (
+                released.guid if released else f"{namespace}:{head.formerly[0] if head.formerly else head.id}"
+            )
             rows.append(
                 {
                     "id": head.id, "guid": guid, "type": head.type, "deck": head.deck, "title": head.title,
@@ -49,8 +51,8 @@ def list_verifiers(project: Project) -> list[dict[str, Any]]:
     users: dict[str, dict[str, None]] = {}
     for source in found.sources:
         for head in source.heads:
-            for _, function in head.claims:
-                users.setdefault(function, {})[head.id] = None
+            for _, verifier in head.claims:
+                users.setdefault(verifier, {})[head.id] = None
     seen = witnesses(project.root / "tests", project.root)
     rows = []
     for name, function in sorted(found.code.functions.items()):
@@ -77,5 +79,7 @@ def witnesses(folder: Path, root: Path) -> dict[str, list[str]]:
                 if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("witnesses"):
                     names = [arg.value for arg in decorator.args if isinstance(arg, ast.Constant)]
                     for name in names:
-                        found.setdefault(str(name), []).append(f"{path.relative_to(root).as_posix()}::{node.name}")
+                        found.setdefault(str(name), []).append(
+                            f"{path.relative_to(root).as_posix()}::{node.name}"
+                        )
     return found

@@ -33,7 +33,13 @@ class Reading:
         if self.result is None:
             return {"call": self.call, "failed": self.failed, "seconds": round(self.seconds, 3)}
         record = dict(self.result.record)
-        return {"call": self.call, "value": self.result.value, "unit": self.result.unit, "record": record, "seconds": round(self.seconds, 3)}
+        return {
+            "call": self.call,
+            "value": self.result.value,
+            "unit": self.result.unit,
+            "record": record,
+            "seconds": round(self.seconds, 3),
+        }
 
     def __str__(self) -> str:
         if self.result is None:
@@ -43,7 +49,11 @@ class Reading:
 
 
 def measure(
-    project: Project, select: Sequence[str] = (), *, device: str = "cuda", on_reading: Callable[[Reading], None] | None = None
+    project: Project,
+    select: Sequence[str] = (),
+    *,
+    device: str = "cuda",
+    on_reading: Callable[[Reading], None] | None = None,
 ) -> list[Reading]:
     """Take measurements one after the other and write each into the evidence lock as it comes.
 
@@ -81,11 +91,15 @@ def _selected(found: Inspection, select: Sequence[str]) -> list[Call]:
             except ExpressionError as error:
                 raise UsageError(str(error)) from None
             if calls[0].function not in known:
-                raise UsageError(f"`{calls[0].function}` is no measurement; {did_you_mean(calls[0].function, known)}")
+                raise UsageError(
+                    f"`{calls[0].function}` is no measurement; {did_you_mean(calls[0].function, known)}"
+                )
         else:
             calls = [c for c in wanted if c.function == word or c.function.startswith(word + ".")]
             if not calls:
-                raise UsageError(f"no card shows a measurement `{word}`; {did_you_mean(word, known)}".rstrip("; "))
+                raise UsageError(
+                    f"no card shows a measurement `{word}`; {did_you_mean(word, known)}".rstrip("; ")
+                )
         chosen.update((str(call), call) for call in calls)
     return list(chosen.values())
 
@@ -105,4 +119,9 @@ def _reading(code: Code, function: Function, outcome: Outcome, device: str) -> R
     record = {"machine": name, **machine, "date": date} | {k: v for k, v in value.items() if k != "value"}
     units = ", ".join(f"{key}={unit}" if key else unit for key, unit in function.units)
     versions = tuple((library, version(library)) for library in libraries)
-    return Reading(call, "", Result(call, value["value"], units, digest, versions, tuple(record.items())), outcome.seconds)
+    return Reading(
+        call,
+        "",
+        Result(call, value["value"], units, digest, versions, tuple(record.items())),
+        outcome.seconds,
+    )

@@ -27,7 +27,9 @@ def find_root(start: Path | None = None) -> Path:
             return folder
         if start is not None:
             break
-    raise UsageError(f"no deck project in {here}: it has no cards/ and decks/; `proofdeck init DIR` starts one")
+    raise UsageError(
+        f"no deck project in {here}: it has no cards/ and decks/; `proofdeck init DIR` starts one"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,9 @@ class Project:
             raise UsageError(f"pyproject.toml: {error}") from None
         for key in settings:
             if key not in SETTINGS:
-                raise UsageError(f"pyproject.toml: unknown setting tool.proofdeck.{key}; known: {', '.join(SETTINGS)}")
+                raise UsageError(
+                    f"pyproject.toml: unknown setting tool.proofdeck.{key}; known: {', '.join(SETTINGS)}"
+                )
         return str(settings.get("namespace", "proofdeck"))
 
     def card_files(self) -> list[str]:
@@ -84,7 +88,9 @@ class Project:
         """Read every manifest; add what is wrong to `problems`."""
         paths = sorted((self.root / "decks").glob("*.yaml"))
         if not paths:
-            problems.append(Problem("decks", 0, 0, "no deck manifest", "write decks/NAME.yaml with title: and cards:"))
+            problems.append(
+                Problem("decks", 0, 0, "no deck manifest", "write decks/NAME.yaml with title: and cards:")
+            )
         return [manifest for path in paths if (manifest := self._manifest(path, problems))]
 
     def _manifest(self, path: Path, problems: list[Problem]) -> Manifest | None:
@@ -105,10 +111,14 @@ class Project:
         if not texts["title"]:
             problems.append(Problem(file, 0, 0, "no title", "write `title: …`"))
         if not isinstance(cards, list) or not all(isinstance(glob, str) for glob in cards):
-            problems.append(Problem(file, 0, 0, "`cards` is not a list of globs", "write `cards: [cards/**/*.md]`"))
+            problems.append(
+                Problem(file, 0, 0, "`cards` is not a list of globs", "write `cards: [cards/**/*.md]`")
+            )
         if len(problems) > before:
             return None
-        return Manifest(path.stem, file, texts["title"], texts["description"].strip(), tuple(cards), texts["under"])
+        return Manifest(
+            path.stem, file, texts["title"], texts["description"].strip(), tuple(cards), texts["under"]
+        )
 
     def select(self, manifest: Manifest, files: Iterable[str], problems: list[Problem]) -> list[str]:
         """Return the card files of a manifest, in its order."""
@@ -117,7 +127,11 @@ class Project:
         for glob in manifest.cards:
             matched = [file for file in every if matches(file, glob)]
             if not matched:
-                problems.append(Problem(manifest.file, 0, 0, f"no card file matches `{glob}`", "for example cards/**/*.md"))
+                problems.append(
+                    Problem(
+                        manifest.file, 0, 0, f"no card file matches `{glob}`", "for example cards/**/*.md"
+                    )
+                )
             chosen.update(dict.fromkeys(matched))
         return list(chosen)
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from proofdeck.errors import Problem, did_you_mean
 from proofdeck.project import Project, read_yaml
+from proofdeck.record import Record
 
 KEYS = ("authors", "title", "year", "venue", "url")
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Record):
     """A work that a claim rests on."""
 
     key: str

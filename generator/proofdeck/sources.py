@@ -6,6 +6,7 @@ which evidence they need. The notes themselves stay pickled until somebody opens
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import pickle
@@ -30,13 +31,14 @@ from proofdeck.parse.model import (
     Value,
     claims_of,
 )
+from proofdeck.record import Record
 
 Need = tuple[str, str]
 """What a claim rests on: (`call`, text), (`figure`, text), (`cite`, key) or (`image`, path)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class Head(Record):
     """A note in brief."""
 
     id: str
@@ -106,9 +108,16 @@ def _read(job: tuple[str, bytes, str]) -> Source:
         line = data.count(b"\n", 0, error.start) + 1
         problems = [Problem(file, line, 0, "not UTF-8", "save the file as UTF-8")]
         return Source(file, digest, (), (), tuple(problems), pickle.dumps(()))
-    parsed = parse(text, file)
-    problems += parsed.problems
-    problems += lint_numbers(parsed)
+    # tens of thousands of small objects live and die together: looking for cycles among them is wasted
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        parsed = parse(text, file)
+        problems += parsed.problems
+        problems += lint_numbers(parsed)
+    finally:
+        if collecting:
+            gc.enable()
     needs: dict[Need, None] = {}
     for note in parsed.notes:
         for claim in claims_of(note):
@@ -124,7 +133,11 @@ def calls_of(claim: Claim | Image) -> list[Call]:
     if isinstance(claim, Table):
         return [claim.call]
     if isinstance(claim, Check):
-        sides = (claim.test.left.call, claim.test.right.call) if isinstance(claim.test, Comparison) else (claim.test,)
+        sides = (
+            (claim.test.left.call, claim.test.right.call)
+            if isinstance(claim.test, Comparison)
+            else (claim.test,)
+        )
         return [call for call in sides if call]
     return []
 

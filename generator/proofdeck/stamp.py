@@ -36,7 +36,10 @@ class Stamp:
         """Remember that the project as it is now has been built, unless something moved meanwhile."""
         # written by the build itself: locks, drawings, packages
         ours = ("decks/", "verifiers/evidence.lock", "figures/drawn")
-        newest = max((t for name, t, _ in _files(self.root) if not name.startswith(ours) or name.endswith(".yaml")), default=0)
+        newest = max(
+            (t for name, t, _ in _files(self.root) if not name.startswith(ours) or name.endswith(".yaml")),
+            default=0,
+        )
         if newest + TICK > self.begun:
             return
         self.path.write_text(json.dumps({"signature": signature(self.root), "report": report}))

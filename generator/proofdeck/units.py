@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from proofdeck.errors import did_you_mean
+from proofdeck.record import Record
 
 DECIMAL = {"k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18, "Z": 21}
 BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50}
@@ -30,7 +31,14 @@ def _symbols() -> dict[str, tuple[float, str]]:
     for prefix, power in BINARY.items():
         table[prefix + "B"] = (2.0**power, "B")
     for symbol, seconds in {
-        "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "day": 86400.0,
+        "s": 1.0,
+        "ms": 1e-3,
+        "µs": 1e-6,
+        "us": 1e-6,
+        "ns": 1e-9,
+        "min": 60.0,
+        "h": 3600.0,
+        "day": 86400.0,
     }.items():
         table[symbol] = (seconds, "s")
     for symbol in ("nat", "$", "1"):
@@ -48,7 +56,7 @@ class FormatError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class Format(Record):
     """What stands after the `|` of a role: a unit, a number format, or both."""
 
     unit: str = ""
@@ -81,7 +89,9 @@ def parse_format(text: str) -> Format:
             spec = word
         else:
             known = [*SYMBOLS, *COUNTS, "si", "sci", "%", "×", ".3g", ".2f", ","]
-            raise FormatError(f"unknown format `{word}`" + (f"; {h}" if (h := did_you_mean(word, known)) else ""))
+            raise FormatError(
+                f"unknown format `{word}`" + (f"; {h}" if (h := did_you_mean(word, known)) else "")
+            )
     return Format(unit, spec)
 
 
@@ -133,7 +143,7 @@ def format_value(value: float | int | str, base: str, how: Format) -> str:
     if scaled.is_integer() and isinstance(value, int):
         scaled = int(scaled)
     number = _number(scaled, how.spec, significant=3)
-    if how.unit in ("%", "×") or how.unit in COUNTS and base in COUNTED:
+    if how.unit in ("%", "×") or (how.unit in COUNTS and base in COUNTED):
         return number + how.unit
     return _with_unit(number, how.unit)
 
@@ -150,7 +160,7 @@ def _number(value: float | int, spec: str, significant: int = 0) -> str:
     """Write a number: integers in full, other numbers to three significant digits."""
     if spec:
         return _sign(format(int(value) if spec.endswith("d") else value, spec))
-    if isinstance(value, int) or value.is_integer() and abs(value) < 1e15:
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
         whole = int(value)
         if abs(whole) < 10**15:
             return _sign(f"{whole:,}")

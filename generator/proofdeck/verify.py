@@ -37,7 +37,9 @@ class Failure:
         return Problem(self.file, self.line, self.column, f"`{self.note}`: {self.expression}: {self.message}")
 
     def as_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("note", "file", "line", "column", "expression", "message")}
+        return {
+            name: getattr(self, name) for name in ("note", "file", "line", "column", "expression", "message")
+        }
 
 
 @dataclass
@@ -79,22 +81,30 @@ def verify(
         wanted = _selected(found, select)
         lock = read_lock(project.evidence_lock, project.root)
         calls = [str(c) for _, note in wanted for claim in claims_of(note) for c in calls_of(claim)]
-        findings = gather(project, found.code, calls, lock, cache, everything=everything, jobs=jobs, progress=progress)
+        findings = gather(
+            project, found.code, calls, lock, cache, everything=everything, jobs=jobs, progress=progress
+        )
         report = Verification(ran=findings.ran, cached=findings.cached)
         report.failed = sorted(failures(found, wanted, findings))
         report.stale = [text for text, verdict in findings.verdicts.items() if verdict.state == "stale"]
         report.missing = [text for text, verdict in findings.verdicts.items() if verdict.state == "missing"]
         report.new = sum(verdict.state == "new" for verdict in findings.verdicts.values())
-        report.durations = sorted(((v.seconds, t) for t, v in findings.verdicts.items() if v.seconds), reverse=True)
+        report.durations = sorted(
+            ((v.seconds, t) for t, v in findings.verdicts.items() if v.seconds), reverse=True
+        )
         for _, note in wanted:
             report.claims.update(kinds_of(note, found))
         out_of_date = update_lock(project, found, findings, lock, locked, whole=not select)
-        report.failed += [Failure("verifiers/evidence.lock", 0, 0, "", text, why) for text, why in out_of_date]
+        report.failed += [
+            Failure("verifiers/evidence.lock", 0, 0, "", text, why) for text, why in out_of_date
+        ]
     report.seconds = time.perf_counter() - begin
     return report
 
 
-def accept(project: Project, select: Sequence[str] = (), *, jobs: int = 0, progress: Progress | None = None) -> list[tuple[str, str, str]]:
+def accept(
+    project: Project, select: Sequence[str] = (), *, jobs: int = 0, progress: Progress | None = None
+) -> list[tuple[str, str, str]]:
     """Take moved results into the lock; return (call, old, new) of each."""
     with exclusive(project), Cache(project.state).closing() as cache:
         found = inspect(project, cache)
@@ -114,7 +124,12 @@ def accept(project: Project, select: Sequence[str] = (), *, jobs: int = 0, progr
 
 
 def update_lock(
-    project: Project, found: Inspection, findings: Findings, lock: dict[str, Result], locked: bool, whole: bool = True
+    project: Project,
+    found: Inspection,
+    findings: Findings,
+    lock: dict[str, Result],
+    locked: bool,
+    whole: bool = True,
 ) -> list[tuple[str, str]]:
     """Write new results into the lock and drop those that no card needs.
 
@@ -126,7 +141,11 @@ def update_lock(
     if after == lock:
         return []
     if locked:
-        out = [(text, "has no accepted result, and --locked forbids writing one") for text in after if text not in lock]
+        out = [
+            (text, "has no accepted result, and --locked forbids writing one")
+            for text in after
+            if text not in lock
+        ]
         return out + [(text, "is accepted, but no card needs it") for text in lock if text not in after]
     write_lock(project.evidence_lock, after)
     return []
@@ -144,7 +163,9 @@ def failures(found: Inspection, wanted: Iterable[tuple[str, Note]], findings: Fi
         for claim in claims_of(note):
             if not isinstance(claim, Value | Check | Table):
                 continue
-            verdicts = [findings.verdicts[str(call)] for call in calls_of(claim) if str(call) in findings.verdicts]
+            verdicts = [
+                findings.verdicts[str(call)] for call in calls_of(claim) if str(call) in findings.verdicts
+            ]
             bad = [v.message for v in verdicts if v.state in ("failed", "moved")]
             if any(v.state == "missing" for v in verdicts):
                 continue
@@ -210,6 +231,8 @@ def _selected(found: Inspection, select: Sequence[str]) -> list[tuple[str, Note]
         ]  # fmt: skip
         if not hits:
             known = [n.id for _, n in notes] + [f for f, _ in notes] + list(found.code.functions)
-            raise UsageError(f"`{word}` selects nothing" + (f"; {h}" if (h := did_you_mean(name, known)) else ""))
+            raise UsageError(
+                f"`{word}` selects nothing" + (f"; {h}" if (h := did_you_mean(name, known)) else "")
+            )
         chosen.update((note.id, (file, note)) for file, note in hits)
     return list(chosen.values())

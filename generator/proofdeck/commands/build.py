@@ -23,14 +23,24 @@ from proofdeck.commands.common import (
 @click.command("build")
 @click.argument("decks", nargs=-1)
 @click.option("--legacy", is_flag=True, help="Write the container that clients before Anki 2.1.50 read.")
-@click.option("--allow-stale", is_flag=True, help="Build with measurements that are older than their code; the cards say so.")
+@click.option(
+    "--allow-stale",
+    is_flag=True,
+    help="Build with measurements that are older than their code; the cards say so.",
+)
 @locked_option
 @jobs_option
 @json_option
 @root_option
 @command
 def build_command(
-    decks: tuple[str, ...], legacy: bool, allow_stale: bool, locked: bool, jobs: int | None, as_json: bool, root: Path | None
+    decks: tuple[str, ...],
+    legacy: bool,
+    allow_stale: bool,
+    locked: bool,
+    jobs: int | None,
+    as_json: bool,
+    root: Path | None,
 ) -> None:
     """Verify what changed, draw, render and package DECKS (all by default).
 

@@ -22,9 +22,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 root_option = click.option(
     "--root", type=click.Path(path_type=Path), help="Project folder (found upwards from here by default)."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-jobs_option = click.option("-j", "--jobs", type=click.IntRange(1), default=None, help="Worker processes (all cores by default).")
-locked_option = click.option("--locked", is_flag=True, help="Write to no lock or ledger; fail where one is out of date.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
+jobs_option = click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=None, help="Worker processes (all cores by default)."
+)
+locked_option = click.option(
+    "--locked", is_flag=True, help="Write to no lock or ledger; fail where one is out of date."
+)
 
 
 def command(function: F) -> F:
@@ -46,7 +52,10 @@ def command(function: F) -> F:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
         except OSError as error:
-            click.echo(f"error: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""), err=True)
+            click.echo(
+                f"error: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""),
+                err=True,
+            )
             sys.exit(2)
 
     return run  # type: ignore[return-value]

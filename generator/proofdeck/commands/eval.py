@@ -23,6 +23,8 @@ def eval_command(expression: str, as_json: bool, root: Path | None) -> None:
 
     result = evaluate(project_at(root), expression)
     if as_json:
-        print_json({"expression": result.expression, "value": result.value, "unit": result.unit, "text": result.text})
+        print_json(
+            {"expression": result.expression, "value": result.value, "unit": result.unit, "text": result.text}
+        )
     else:
         click.echo(result.text)

@@ -12,7 +12,13 @@ from proofdeck.commands.common import command, json_option, plural, print_json, 
 
 @click.command("measure")
 @click.argument("select", nargs=-1)
-@click.option("--device", type=click.Choice(["cuda", "cpu"]), default="cuda", show_default=True, help="What to measure on.")
+@click.option(
+    "--device",
+    type=click.Choice(["cuda", "cpu"]),
+    default="cuda",
+    show_default=True,
+    help="What to measure on.",
+)
 @json_option
 @root_option
 @command

@@ -23,14 +23,26 @@ from proofdeck.commands.common import (
 @click.command("verify")
 @click.argument("select", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Run everything this machine can run, and compare.")
-@click.option("--durations", type=click.IntRange(0), default=None, metavar="N", help="Show the N slowest verifiers (0: all).")
+@click.option(
+    "--durations",
+    type=click.IntRange(0),
+    default=None,
+    metavar="N",
+    help="Show the N slowest verifiers (0: all).",
+)
 @locked_option
 @jobs_option
 @json_option
 @root_option
 @command
 def verify_command(
-    select: tuple[str, ...], everything: bool, durations: int | None, locked: bool, jobs: int | None, as_json: bool, root: Path | None
+    select: tuple[str, ...],
+    everything: bool,
+    durations: int | None,
+    locked: bool,
+    jobs: int | None,
+    as_json: bool,
+    root: Path | None,
 ) -> None:
     """Run verifiers and say which claims are true.
 
@@ -40,7 +52,12 @@ def verify_command(
     from proofdeck.verify import verify
 
     report = verify(
-        project_at(root), select, everything=everything, locked=locked, jobs=jobs or 0, progress=progress_line(as_json)
+        project_at(root),
+        select,
+        everything=everything,
+        locked=locked,
+        jobs=jobs or 0,
+        progress=progress_line(as_json),
     )
     if as_json:
         print_json(report.as_json())

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from proofdeck import atomic
+from proofdeck.cache import digest_of
+from proofdeck.draw.svg import SERIES, STYLE
 from proofdeck.errors import ContentError, Problem
 from proofdeck.evidence.code import Code
 from proofdeck.evidence.lock import Result
@@ -51,7 +53,9 @@ def read_drawings(project: Project) -> dict[str, Drawing]:
     found: dict[str, Drawing] = {}
     problems: list[Problem] = []
     file = project.figures_lock.relative_to(project.root).as_posix()
-    for number, line in enumerate(project.figures_lock.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(
+        project.figures_lock.read_text(encoding="utf-8", errors="replace").splitlines(), 1
+    ):
         try:
             data = json.loads(line)
             if data.get("format") == HEADER["format"]:
@@ -77,7 +81,12 @@ def intact(project: Project, drawing: Drawing) -> bool:
 
 
 def draw(
-    project: Project, code: Code, calls: Iterable[str], lock: Mapping[str, Result], jobs: int = 0, locked: bool = False
+    project: Project,
+    code: Code,
+    calls: Iterable[str],
+    lock: Mapping[str, Result],
+    jobs: int = 0,
+    locked: bool = False,
 ) -> tuple[dict[str, Drawing], dict[str, str]]:
     """Return the drawing of every figure, and by figure why it could not be drawn.
 
@@ -90,9 +99,12 @@ def draw(
     for text in calls:
         function = code.figures[text.partition("(")[0]]
         digest, _, measurements = code.closure("figures", function.name)
+        digest = digest_of(digest, STYLE, SERIES)
         shown = [r for r in lock.values() if r.record and r.call.partition("(")[0] in measurements]
         if shown:
-            digest = hashlib.sha256("\n".join([digest, *sorted(r.line() for r in shown)]).encode()).hexdigest()[:20]
+            digest = hashlib.sha256(
+                "\n".join([digest, *sorted(r.line() for r in shown)]).encode()
+            ).hexdigest()[:20]
         known = before.get(text)
         if known and known.code == digest and intact(project, known):
             drawings[text] = known
@@ -137,5 +149,7 @@ def _write(project: Project, drawings: Mapping[str, Drawing]) -> None:
     lines = [json.dumps(HEADER)]
     for text in sorted(drawings):
         drawing = drawings[text]
-        lines.append(json.dumps({"figure": text, "code": drawing.code, "media": drawing.media}, ensure_ascii=False))
+        lines.append(
+            json.dumps({"figure": text, "code": drawing.code, "media": drawing.media}, ensure_ascii=False)
+        )
     atomic.write(project.figures_lock, "\n".join(lines) + "\n")

@@ -20,13 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from proofdeck.record import Record
+
 KINDS = ("verifier", "measurement", "figure")
 _DYNAMIC = {"globals", "locals", "vars", "eval", "exec", "__import__", "importlib"}
 _FIELD = re.compile(r"^[ \t]*(Unit|Source|Witness):[ \t]*(.+)$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Record):
     """A module-level definition or statement."""
 
     text: str
@@ -38,7 +40,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class Function(Record):
     """A function that `@verifier`, `@measurement` or `@figure` marks."""
 
     name: str
@@ -123,7 +125,11 @@ def _assigned(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.AnnAssign):
         targets: list[ast.expr] = [node.target]
     elif isinstance(node, ast.Assign):
-        targets = [item for target in node.targets for item in (target.elts if isinstance(target, ast.Tuple) else [target])]
+        targets = [
+            item
+            for target in node.targets
+            for item in (target.elts if isinstance(target, ast.Tuple) else [target])
+        ]
     else:
         return []
     names = [target.id for target in targets if isinstance(target, ast.Name)]
@@ -131,7 +137,9 @@ def _assigned(node: ast.stmt) -> list[str]:
 
 
 def _joined(first: Definition, second: Definition) -> Definition:
-    return Definition(first.text + "\n" + second.text, first.names | second.names, first.imports + second.imports)
+    return Definition(
+        first.text + "\n" + second.text, first.names | second.names, first.imports + second.imports
+    )
 
 
 def _imported(node: ast.Import | ast.ImportFrom, here: str) -> Iterator[tuple[str, str, str]]:
@@ -160,7 +168,11 @@ def _definition(node: ast.stmt, lines: list[str], module: str) -> Definition:
             imports += _imported(child, module)
         elif isinstance(child, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             docstring = child.body[0]
-            if isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant) and len(child.body) > 1:
+            if (
+                isinstance(docstring, ast.Expr)
+                and isinstance(docstring.value, ast.Constant)
+                and len(child.body) > 1
+            ):
                 hidden |= set(range(docstring.lineno, (docstring.end_lineno or 0) + 1))
     first, last = _extent(node)
     text = "\n".join(lines[number - 1] for number in range(first, last + 1) if number not in hidden)
@@ -222,7 +234,7 @@ def _constant(node: ast.expr) -> float | None:
         return node.value
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Pow):
         left, right = _constant(node.left), _constant(node.right)
-        if left is None or right is None or isinstance(node.op, ast.Pow) and abs(right) > 64:
+        if left is None or right is None or (isinstance(node.op, ast.Pow) and abs(right) > 64):
             return None
         return left * right if isinstance(node.op, ast.Mult) else float(left**right)
     return None
@@ -375,4 +387,9 @@ class _Closure:
 def as_mapping(function: Function) -> dict[str, Any]:
     """Return what `list --verifiers` says of a function, but for its witnesses and cards."""
     unit = ", ".join(f"{key}={unit}" if key else unit for key, unit in function.units)
-    return {"name": function.name, "unit": unit, "source": ", ".join(function.references), "kind": function.kind}
+    return {
+        "name": function.name,
+        "unit": unit,
+        "source": ", ".join(function.references),
+        "kind": function.kind,
+    }

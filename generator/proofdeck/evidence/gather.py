@@ -1,11 +1,11 @@
 """From the calls that cards make to facts: what is accepted, what must run, what moved, what fails.
 
-    accepted   the lock holds a result for exactly this code
-    new        the lock has no result: it is run, and its result accepted
-    moved      the code changed, or the same code gives another value: `proofdeck accept` decides
-    failed     it raised, hung, crashed, or cannot run here
-    stale      a measurement whose code changed since it was taken
-    missing    a measurement that nobody has taken
+accepted   the lock holds a result for exactly this code
+new        the lock has no result: it is run, and its result accepted
+moved      the code changed, or the same code gives another value: `proofdeck accept` decides
+failed     it raised, hung, crashed, or cannot run here
+stale      a measurement whose code changed since it was taken
+missing    a measurement that nobody has taken
 """
 
 from __future__ import annotations
@@ -128,7 +128,12 @@ def _run(
     remembered: dict[str, Outcome] = {}
     tasks: list[Task] = []
     for call, function, digest, here in waiting:
-        task = Task("verifiers", parse_call(call), function.option("timeout", 30.0), int(function.option("memory", 4 * 2**30)))
+        task = Task(
+            "verifiers",
+            parse_call(call),
+            function.option("timeout", 30.0),
+            int(function.option("memory", 4 * 2**30)),
+        )
         known = None if everything else cache.get("run", call, digest_of(digest, here))
         if known is not None:
             remembered[call] = Outcome(task, json.loads(known))
@@ -166,24 +171,36 @@ def _judged(call: str, function: Function, entry: Result | None, fresh: Result, 
             return Verdict(call, function, "accepted", entry, fresh, seconds=outcome.seconds)
         message = f"the code behind `{call}` changed; it still gives {shown(fresh)}"
     else:
-        message = f"`{call}` moved: {shown(entry)} → {shown(fresh)}"
+        message = f"`{call}` moved: {moved(entry, fresh)}"
     return Verdict(call, function, "moved", fresh, fresh, message, outcome.seconds)
 
 
 def _unfit(function: Function, value: Any) -> str:
     """Say what is wrong with what a verifier returned, as a matter of kind."""
     if not function.units:
-        return "its docstring has no `Unit:` line; write `Unit: B`, `Unit: 1` or, for a property, `Unit: check`"
+        return (
+            "its docstring has no `Unit:` line; write `Unit: B`, `Unit: 1` or, for a property, `Unit: check`"
+        )
     if function.is_check:
-        return "" if value is None or isinstance(value, dict) else "a property check returns nothing, or the inputs it tried"
-    return "it returned None; a value has a unit, a property check says `Unit: check`" if value is None else ""
+        return (
+            ""
+            if value is None or isinstance(value, dict)
+            else "a property check returns nothing, or the inputs it tried"
+        )
+    return (
+        "it returned None; a value has a unit, a property check says `Unit: check`" if value is None else ""
+    )
 
 
 def _not_here(call: str, function: Function, digest: str, entry: Result | None, absent: list[str]) -> Verdict:
     names = " and ".join(absent)
     if entry and entry.code == digest:
         return Verdict(call, function, "accepted", entry)
-    why = f"its code changed, and {names} is not installed here to run it" if entry else f"{names} is not installed here to run it"
+    why = (
+        f"its code changed, and {names} is not installed here to run it"
+        if entry
+        else f"{names} is not installed here to run it"
+    )
     return Verdict(call, function, "failed", None, None, why + f"; `pip install {' '.join(absent)}`")
 
 
@@ -191,11 +208,19 @@ def _measured(call: str, function: Function, digest: str, lock: Mapping[str, Res
     """Take the record of a measurement; it is never made silently."""
     records = [result for key, result in lock.items() if result.call == call and result.record]
     if not records:
-        return Verdict(call, function, "missing", message=f"nobody has measured `{call}`; run `proofdeck measure`")
+        return Verdict(
+            call, function, "missing", message=f"nobody has measured `{call}`; run `proofdeck measure`"
+        )
     current = [record for record in records if record.code == digest]
     if current:
         return Verdict(call, function, "accepted", current[0])
-    return Verdict(call, function, "stale", records[0], message=f"`{call}` was measured with other code; run `proofdeck measure`")
+    return Verdict(
+        call,
+        function,
+        "stale",
+        records[0],
+        message=f"`{call}` was measured with other code; run `proofdeck measure`",
+    )
 
 
 def _unit_text(function: Function) -> str:
@@ -206,9 +231,28 @@ def shown(result: Result) -> str:
     """Tell a result in a line."""
     if result.value is None:
         return "passed"
-    text = json.dumps(result.value, ensure_ascii=False)
-    text = text if len(text) <= 160 else text[:157] + "…"
-    return text if result.unit in ("", "1", "check", "text", "str") or "=" in result.unit else f"{text} {result.unit}"
+    text = _json(result.value)
+    return (
+        text
+        if result.unit in ("", "1", "check", "text", "str") or "=" in result.unit
+        else f"{text} {result.unit}"
+    )
+
+
+def moved(old: Result, new: Result) -> str:
+    """Tell what differs between two results; of mappings, the entries that differ."""
+    if isinstance(old.value, dict) and isinstance(new.value, dict):
+        keys = [key for key in {**old.value, **new.value} if old.value.get(key) != new.value.get(key)]
+        pairs = [f"{key}: {_json(old.value.get(key))} → {_json(new.value.get(key))}" for key in keys[:5]]
+        return (
+            "; ".join(pairs) + (f"; and {len(keys) - 5} more" if len(keys) > 5 else "") or "its unit changed"
+        )
+    return f"{shown(old)} → {shown(new)}"
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 160 else text[:157] + "…"
 
 
 @memoise

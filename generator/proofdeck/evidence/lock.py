@@ -71,11 +71,15 @@ def read_lock(path: Path, root: Path) -> dict[str, Result]:
                 tuple(sorted(data.get("libraries", {}).items())), tuple(data.get("record", {}).items()),
             )  # fmt: skip
             if result.key in results:
-                problems.append(Problem(file, number, 0, f"a second line for `{result.key}`", "keep one of them"))
+                problems.append(
+                    Problem(file, number, 0, f"a second line for `{result.key}`", "keep one of them")
+                )
             results[result.key] = result
         except (ValueError, KeyError, TypeError, AttributeError):
             problems.append(
-                Problem(file, number, 0, "not a line of an evidence lock", "restore the file from version control")
+                Problem(
+                    file, number, 0, "not a line of an evidence lock", "restore the file from version control"
+                )
             )
     if problems:
         raise ContentError(problems)

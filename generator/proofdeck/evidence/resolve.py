@@ -11,11 +11,12 @@ from proofdeck.errors import Problem
 from proofdeck.evidence.code import Function
 from proofdeck.parse.expressions import Call, Comparison, Operand
 from proofdeck.parse.model import Check, Table, Value
+from proofdeck.record import Record
 from proofdeck.units import Format, FormatError, conversion, format_value
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Record):
     """The result of a call, with the function behind it."""
 
     call: str
@@ -90,7 +91,9 @@ def table_rows(claim: Table, facts: Facts) -> tuple[list[str], list[list[str]]]:
         cells = []
         for column in columns:
             value = row[column]
-            how = formats.get(column, formats.get("", Format()) if isinstance(value, int | float) else Format())
+            how = formats.get(
+                column, formats.get("", Format()) if isinstance(value, int | float) else Format()
+            )
             try:
                 cells.append("" if value is None else format_value(value, fact.function.unit(column), how))
             except FormatError as error:
@@ -142,8 +145,16 @@ def _compare(test: Comparison, facts: Facts) -> str:
         raise Wrong("the numbers are too large to compare") from None
     if not holds:
         sides = f"{_tell(a, base, told)} {test.operator} {_tell(b, base, told)}"
-        within = f" ± {test.tolerance * 100:g}%" if test.tolerance and test.relative else f" ± {test.tolerance:g}" if test.tolerance else ""
-        raise Wrong(f"false: `{test.left if left else test.right}` is {shown}, so {sides}{within} does not hold")
+        within = (
+            f" ± {test.tolerance * 100:g}%"
+            if test.tolerance and test.relative
+            else f" ± {test.tolerance:g}"
+            if test.tolerance
+            else ""
+        )
+        raise Wrong(
+            f"false: `{test.left if left else test.right}` is {shown}, so {sides}{within} does not hold"
+        )
     return shown
 
 

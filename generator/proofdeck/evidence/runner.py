@@ -6,6 +6,7 @@ kernel's out-of-memory killer) is replaced; either way its call fails with a rea
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -67,7 +68,9 @@ def run(
     if not ordered:
         return []
     jobs = min(jobs or os.cpu_count() or 1, len(ordered))
-    queue = sorted(range(len(ordered)), key=lambda i: (ordered[i].folder, ordered[i].call.function), reverse=True)
+    queue = sorted(
+        range(len(ordered)), key=lambda i: (ordered[i].folder, ordered[i].call.function), reverse=True
+    )
     outcomes: list[Outcome | None] = [None] * len(ordered)
     guard = threading.Lock()
 
@@ -100,7 +103,7 @@ class _Worker:
 
     def __init__(self, root: Path, measures: bool) -> None:
         self.root = root
-        self.log: IO[bytes] = tempfile.TemporaryFile()
+        self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         # one thread a worker: sums come out the same on any number of cores
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR")}
         environment = {**os.environ, "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg"}
@@ -133,7 +136,9 @@ class _Worker:
         if not answer:
             return Outcome(task, failed=self._end(), seconds=seconds), None
         data = json.loads(answer)
-        return Outcome(task, data.get("value"), data.get("failed", ""), data["seconds"], data.get("machine")), self
+        return Outcome(
+            task, data.get("value"), data.get("failed", ""), data["seconds"], data.get("machine")
+        ), self
 
     def _ask(self, message: str, deadline: float) -> bytes | None:
         assert self.process.stdin
@@ -169,10 +174,8 @@ class _Worker:
             except subprocess.TimeoutExpired:
                 reason = "it closed its output"
         status = self.process.poll()
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         reason = reason or _why(status or 0)
         self.log.seek(self.said)
@@ -194,14 +197,15 @@ class _Worker:
     def _close(self) -> None:
         for stream in (self.process.stdin, self.process.stdout, self.log):
             if stream and not stream.closed:
-                try:
+                with contextlib.suppress(OSError):
                     stream.close()
-                except OSError:
-                    pass
 
 
 def _why(status: int) -> str:
     if status >= 0:
         return f"it ended the interpreter with status {status}"
-    names = {signal.SIGKILL: "was killed (out of memory?)", signal.SIGSEGV: "crashed the interpreter (segmentation fault)"}
+    names = {
+        signal.SIGKILL: "was killed (out of memory?)",
+        signal.SIGSEGV: "crashed the interpreter (segmentation fault)",
+    }
     return f"it {names.get(signal.Signals(-status), f'was ended by {signal.Signals(-status).name}')}"

@@ -82,7 +82,10 @@ def _answer(task: dict[str, Any]) -> dict[str, Any]:
     except AssertionError as error:
         answer = {"failed": str(error) or "the property does not hold", "kind": "false"}
     except MemoryError:
-        answer = {"failed": f"it wanted more than {task['memory'] / 2**30:.3g} GiB of memory", "kind": "memory"}
+        answer = {
+            "failed": f"it wanted more than {task['memory'] / 2**30:.3g} GiB of memory",
+            "kind": "memory",
+        }
     except BaseException as error:  # SystemExit and KeyboardInterrupt are a verifier's fault too
         answer = {"failed": _told(error), "kind": "error"}
     finally:
@@ -92,7 +95,9 @@ def _answer(task: dict[str, Any]) -> dict[str, Any]:
 
 def _told(error: BaseException) -> str:
     """Say what was raised and where in the content."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "proofdeck/evidence/worker" not in f.filename]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if "proofdeck/evidence/worker" not in f.filename
+    ]
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, RuntimeError) and "memory" in text and "alloc" in text:
@@ -150,7 +155,11 @@ def machine(device: str) -> dict[str, str]:
         found["cuda"] = str(torch.version.cuda)
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-            found["driver"] = subprocess.run(query, capture_output=True, text=True, timeout=20).stdout.split("\n")[0].strip()
+            found["driver"] = (
+                subprocess.run(query, capture_output=True, text=True, timeout=20)
+                .stdout.split("\n")[0]
+                .strip()
+            )
     else:
         cpu = Path("/proc/cpuinfo")
         names = re.findall(r"model name\s*:\s*(.+)", cpu.read_text()) if cpu.exists() else []

@@ -30,7 +30,10 @@ def lint_fields(note: Rendered, file: str) -> Iterator[Problem]:
         if _CONTROL.search(html):
             yield problem(f"a control character in the field `{name}`", "Anki would drop it; delete it")
         if "$$" in html and _DOLLAR_MATH.search(_CODE.sub("", html)):
-            yield problem(f"`$$` in the field `{name}`", "Anki knows \\( \\) and \\[ \\] alone; write one formula a `$$ … $$` pair")
+            yield problem(
+                f"`$$` in the field `{name}`",
+                "Anki knows \\( \\) and \\[ \\] alone; write one formula a `$$ … $$` pair",
+            )
         for name_of in _IMAGE.findall(html):
             if name_of not in note.media:
                 yield problem(f"the picture `{name_of}` is not in the package")
@@ -43,7 +46,9 @@ def _clozes(note: Rendered, problem: object) -> Iterator[Problem]:
     text = dict(note.fields).get("Text", "")
     found = [(int(number), body) for number, body in _CLOZE.findall(text)]
     if {number for number, _ in found} != set(note.clozes):
-        yield problem("a cloze is cut off by its own text", "`}}` ends a cloze: put a space between the braces")
+        yield problem(
+            "a cloze is cut off by its own text", "`}}` ends a cloze: put a space between the braces"
+        )
     for number, body in found:
         if body.count("::") > 1:
             yield problem(f"`::` inside cloze {number}", "it begins a hint: write it with a space")

@@ -7,6 +7,7 @@ property check. So a wrong number beside a comparison fails: it is not the numbe
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator
@@ -20,7 +21,6 @@ from proofdeck.parse.model import (
     Cite,
     Claim,
     Judgement,
-    Note,
     Parsed,
     Span,
     Table,
@@ -37,6 +37,9 @@ _NUMERAL = re.compile(
     r"(\d[\d,_]*(?:\.\d+)?)([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]*)"
     r"(%|[kKMBTG](?![\w])|[x×](?!\w)|(?:[kKMGTP]i?)?(?:B|FLOPs?|bits?)\b|(?:[mµun]?s|h|min|W|nm)\b|(?![A-Za-z\d_]))"
 )
+_DIGIT = re.compile(r"\d")
+_NAME = re.compile(r"\b[A-Za-z][A-Za-z\d]*(?:[-\N{NON-BREAKING HYPHEN}][A-Za-z\d]+(?:\.\d+)?)+")
+"""Llama-2-70B and FlashAttention-3 are names, digits and all."""
 _END = re.compile(r"[.!?…][\"'”’)\]]*(?:\s+|$)")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|et al|vs|cf|resp|approx|no|fig|eq|sec|[A-Z])\.)$", re.I)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
@@ -56,6 +59,9 @@ class _Sentence:
 
 def lint_numbers(parsed: Parsed) -> Iterator[Problem]:
     """Yield every bare number, every formula without evidence, and every note without any."""
+    by_note: dict[int, list[Block]] = {}
+    for block in parsed.blocks:
+        by_note.setdefault(block.note, []).append(block)
     for index, note in enumerate(parsed.notes):
         if note.unverified:
             continue
@@ -64,9 +70,25 @@ def lint_numbers(parsed: Parsed) -> Iterator[Problem]:
                 "a note without evidence",
                 "compute with {value}, test with {check}, {cite} a source, or say {judgement}",
             )
-        blocks = [block for block in parsed.blocks if block.note == index]
+        blocks = by_note.get(index, [])
         for position, block in enumerate(blocks):
-            yield from _block(parsed.file, block, position, blocks)
+            if any(_worth_reading(span) for span in block.spans):
+                yield from _block(parsed.file, block, position, blocks)
+
+
+def _unnamed(text: str) -> str:
+    """Blank out names that hold digits."""
+    hyphenated = "-" in text or "\N{NON-BREAKING HYPHEN}" in text
+    return _NAME.sub(lambda match: " " * len(match[0]), text) if hyphenated else text
+
+
+def _worth_reading(span: Span) -> bool:
+    """Say whether a span may need evidence; most do not, and their sentences need not be told apart."""
+    if span.kind == "display":
+        return True
+    if span.kind not in ("text", "math") or not _DIGIT.search(span.text):
+        return False
+    return span.kind == "math" or _NUMERAL.search(_unnamed(span.text)) is not None
 
 
 def _block(file: str, block: Block, position: int, blocks: list[Block]) -> Iterator[Problem]:
@@ -77,10 +99,20 @@ def _block(file: str, block: Block, position: int, blocks: list[Block]) -> Itera
         claims = [claim for other in part for claim in _claims(other)]
         yield from _sentence(file, _Sentence(list(block.spans), claims), display=True)
         return
-    around = [other for other in blocks[max(0, position - 1) : position + 2] if other.part == block.part]
+    around = [other for other in _around(position, blocks) if other.part == block.part]
     proven = any(isinstance(claim, Check | Cite) for other in around for claim in _claims(other))
     for sentence in _sentences(block) if block.kind != "row" else [_whole(block)]:
         yield from _sentence(file, sentence, display=proven)
+
+
+def _around(position: int, blocks: list[Block]) -> list[Block]:
+    """Return a block, its neighbours, and theirs across a row of displayed formulas."""
+    first = last = position
+    while first > 0 and (first == position or blocks[first].kind == "display"):
+        first -= 1
+    while last < len(blocks) - 1 and (last == position or blocks[last].kind == "display"):
+        last += 1
+    return blocks[first : last + 1]
 
 
 def _claims(block: Block) -> list[Claim]:
@@ -116,7 +148,7 @@ def _sentences(block: Block) -> list[_Sentence]:
 
 
 def _cut(span: Span, begin: int, end: int) -> Span:
-    return Span(span.kind, span.text[begin:end], span.line, span.column + begin)
+    return Span(span.kind, span.text[begin:end], span.offset + begin, span.where)
 
 
 def _sentence(file: str, sentence: _Sentence, display: bool) -> Iterator[Problem]:
@@ -148,10 +180,8 @@ def _sentence(file: str, sentence: _Sentence, display: bool) -> Iterator[Problem
             yield from _numerals(file, span, vouched, names)
 
 
-def _numerals(
-    file: str, span: Span, vouched: list[float], names: list[re.Pattern[str]]
-) -> Iterator[Problem]:
-    text = span.text
+def _numerals(file: str, span: Span, vouched: list[float], names: list[re.Pattern[str]]) -> Iterator[Problem]:
+    text = _unnamed(span.text)
     for name in names:
         text = name.sub(lambda match: " " * len(match[0]), text)
     for match in _NUMERAL.finditer(text):
@@ -172,10 +202,13 @@ def _vouched(match: re.Match[str], vouched: list[float]) -> bool:
     number = float(re.sub(r"[,_]", "", digits))
     candidates = [number]
     if power and number:
-        candidates = [number ** int(power.translate(_SUPERSCRIPTS).lstrip("-") or 1), number]
+        with contextlib.suppress(ValueError, OverflowError):  # a lone ⁻, or a tower
+            candidates.append(number ** int(power.translate(_SUPERSCRIPTS)))
     factors = _SUFFIXES.get(suffix, ())
     candidates += [number * factor for factor in factors]
-    return any(math.isclose(abs(known), candidate, rel_tol=1e-9) for known in vouched for candidate in candidates)
+    return any(
+        math.isclose(abs(known), candidate, rel_tol=1e-9) for known in vouched for candidate in candidates
+    )
 
 
 def _calls(claim: Claim) -> list[Call]:
@@ -184,7 +217,11 @@ def _calls(claim: Claim) -> list[Call]:
     if isinstance(claim, Table):
         return [claim.call]
     if isinstance(claim, Check):
-        sides = (claim.test.left.call, claim.test.right.call) if isinstance(claim.test, Comparison) else (claim.test,)
+        sides = (
+            (claim.test.left.call, claim.test.right.call)
+            if isinstance(claim.test, Comparison)
+            else (claim.test,)
+        )
         return [call for call in sides if call]
     return []
 
@@ -197,6 +234,8 @@ def _numbers(claim: Claim) -> list[float]:
 
 def _names(claims: list[Claim]) -> list[re.Pattern[str]]:
     """A text argument with digits is a name: `llama-2-70b` makes "Llama 2 70B" one."""
-    found = {text for claim in claims for call in _calls(claim) for text in texts(call) if re.search(r"\d", text)}
+    found = {
+        text for claim in claims for call in _calls(claim) for text in texts(call) if re.search(r"\d", text)
+    }
     words = [re.findall(r"[A-Za-z]+|\d+", text) for text in sorted(found) if len(text) < 80]
     return [re.compile(r"\b" + r"[\s\-.]*".join(word) + r"\b", re.I) for word in words if word]

@@ -85,7 +85,9 @@ def _media_list(media: Sequence[tuple[str, bytes]]) -> bytes:
     """Return the protobuf `MediaEntries{repeated entries=1: {name=1, size=2, sha1=3}}`."""
     out = bytearray()
     for name, data in media:
-        entry = _field(1, name.encode()) + b"\x10" + _varint(len(data)) + _field(3, hashlib.sha1(data).digest())
+        entry = (
+            _field(1, name.encode()) + b"\x10" + _varint(len(data)) + _field(3, hashlib.sha1(data).digest())
+        )
         out += _field(1, entry)
     return bytes(out)
 

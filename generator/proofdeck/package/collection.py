@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from proofdeck.package.notetypes import NOTE_TYPES, NoteType
+from proofdeck.record import Record
 from proofdeck.render.notes import Rendered
 
 FIRST_ID = 1_200_000_000_000
@@ -20,7 +21,7 @@ LAST_ID = 1_700_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class NoteRow:
+class NoteRow(Record):
     """A note as genanki would write it, before it has ids and times."""
 
     type: str
@@ -98,7 +99,9 @@ def deck_id(name: str) -> int:
     return FIRST_ID + _number(f"deck {name}") % (LAST_ID - FIRST_ID)
 
 
-def build_collection(notes: Sequence[PackageNote], decks: Iterable[DeckInfo], type_mods: dict[str, int]) -> bytes:
+def build_collection(
+    notes: Sequence[PackageNote], decks: Iterable[DeckInfo], type_mods: dict[str, int]
+) -> bytes:
     """Return the bytes of an SQLite database that depend on the arguments alone.
 
     Notes come in curriculum order: their position is the order in which Anki shows new cards.
@@ -152,10 +155,33 @@ def _rows(notes: Sequence[PackageNote]) -> tuple[list[tuple[Any, ...]], list[tup
         number = FIRST_ID + _number(note.guid) % (LAST_ID - FIRST_ID)
         while not taken.isdisjoint(range(number, number + 1 + max(row.ordinals, default=0))):
             number += 1000
-        note_rows.append((number, note.guid, types[row.type], note.mod, -1, row.tags, row.fields, row.sort_field, 0, 0, ""))
+        note_rows.append(
+            (number, note.guid, types[row.type], note.mod, -1, row.tags, row.fields, row.sort_field, 0, 0, "")
+        )
         deck = decks[note.deck]
         for ordinal in row.ordinals:
             taken.add(number + ordinal)
-            card_rows.append((number + ordinal, number, deck, ordinal, note.mod, -1, 0, 0, position, 0, 0, 0, 0, 0, 0, 0, 0, ""))
+            card_rows.append(
+                (
+                    number + ordinal,
+                    number,
+                    deck,
+                    ordinal,
+                    note.mod,
+                    -1,
+                    0,
+                    0,
+                    position,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    "",
+                )
+            )
         taken.add(number)
     return note_rows, card_rows

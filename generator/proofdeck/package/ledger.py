@@ -40,7 +40,13 @@ class Entry:
     retired: bool = False
 
     def line(self) -> str:
-        data: dict[str, Any] = {"note": self.id, "guid": self.guid, "type": self.type, "mod": self.mod, "hash": self.hash}
+        data: dict[str, Any] = {
+            "note": self.id,
+            "guid": self.guid,
+            "type": self.type,
+            "mod": self.mod,
+            "hash": self.hash,
+        }
         data["packages"] = list(self.packages)
         if self.parts != ("root",):
             data["parts"] = list(self.parts)
@@ -108,7 +114,9 @@ def read_ledger(path: Path, root: Path) -> Ledger:
             )  # fmt: skip
         except (ValueError, KeyError, TypeError, AttributeError):
             file = path.relative_to(root).as_posix()
-            problems.append(Problem(file, number, 0, "not a line of a history", "restore the file from version control"))
+            problems.append(
+                Problem(file, number, 0, "not a line of a history", "restore the file from version control")
+            )
     if problems:
         raise ContentError(problems)
     return ledger
@@ -155,8 +163,14 @@ def release(
         present[note.package].add(note.id)
         entry = _entry(ledger, after, note, namespace, moment, problems)
         if (other := guids.setdefault(entry.guid, note.id)) != note.id:
-            problems.append(Problem(note.file, note.line, 1, f"`{note.id}` has the GUID of `{other}`", "give it another id"))
-        before = ledger.notes.get(note.id) or next((ledger.notes[o] for o in note.formerly if o in ledger.notes), None)
+            problems.append(
+                Problem(
+                    note.file, note.line, 1, f"`{note.id}` has the GUID of `{other}`", "give it another id"
+                )
+            )
+        before = ledger.notes.get(note.id) or next(
+            (ledger.notes[o] for o in note.formerly if o in ledger.notes), None
+        )
         count = counts[note.package]
         if before is None or before.retired:
             count.new += 1
@@ -202,18 +216,24 @@ def _refuse(known: Entry, note: Released, problems: list[Problem]) -> None:
     if known.type != note.type:
         problems.append(
             Problem(
-                note.file, note.line, 1, f"`{note.id}` was a {known.type} note and is now a {note.type} note",
+                note.file,
+                note.line,
+                1,
+                f"`{note.id}` was a {known.type} note and is now a {note.type} note",
                 f"Anki cannot turn one into the other: give it a new id, {released}",
-            )  # fmt: skip
+            )
         )
     for number in note.clozes:
         if number in known.retired_clozes:
             free = max(*known.retired_clozes, *note.clozes) + 1
             problems.append(
                 Problem(
-                    note.file, note.line, 1, f"cloze {number} of `{note.id}` is retired: it was another card once",
+                    note.file,
+                    note.line,
+                    1,
+                    f"cloze {number} of `{note.id}` is retired: it was another card once",
                     f"number it {free}, {released}",
-                )  # fmt: skip
+                )
             )
 
 

@@ -112,7 +112,12 @@ def _depth_tree() -> NoteType:
         question = f"{prefix}Question"
         trail = crumbs[:1] if part == "trap" else list(crumbs)
         templates.append(
-            Template(level, BASE + 150 + number, _front(trail, level, question), _back(f"{prefix}Answer", f"{prefix}Proof"))
+            Template(
+                level,
+                BASE + 150 + number,
+                _front(trail, level, question),
+                _back(f"{prefix}Answer", f"{prefix}Proof"),
+            )
         )
         crumbs.append(question)
     fields = _fields(BASE + 100, [*names, "Source", "Status", "Id"])
@@ -133,7 +138,9 @@ def _cloze() -> NoteType:
     )
     extra = '{{#Extra}}<section class="answer">{{Extra}}</section>{{/Extra}}'
     back = f"{front}\n<article><hr id=answer>\n{{{{Status}}}}\n{extra}\n{{{{Proof}}}}\n{_FOOT}\n</article>"
-    return NoteType("cloze", "proofdeck Cloze", BASE + 300, fields, (Template("Cloze", BASE + 351, front, back),), True)
+    return NoteType(
+        "cloze", "proofdeck Cloze", BASE + 300, fields, (Template("Cloze", BASE + 351, front, back),), True
+    )
 
 
 NOTE_TYPES: dict[str, NoteType] = {kind.key: kind for kind in (_depth_tree(), _basic(), _cloze())}

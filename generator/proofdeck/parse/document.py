@@ -70,9 +70,7 @@ def parse(text: str, file: str) -> Parsed:
     return Parsed(file, tuple(notes), tuple(blocks), tuple(problems))
 
 
-def _structure(
-    tokens: list[Token], file: str, problems: list[Problem]
-) -> tuple[Token | None, list[_Draft]]:
+def _structure(tokens: list[Token], file: str, problems: list[Problem]) -> tuple[Token | None, list[_Draft]]:
     """Cut the tokens into notes and parts; report text outside any note and wrong headings."""
     front: Token | None = None
     drafts: list[_Draft] = []
@@ -97,7 +95,13 @@ def _structure(
         elif not stray:
             stray = True
             problems.append(
-                Problem(file, _line(token), 1, "stray text before the first note", "begin a note with `# Question {#id}`")
+                Problem(
+                    file,
+                    _line(token),
+                    1,
+                    "stray text before the first note",
+                    "begin a note with `# Question {#id}`",
+                )
             )
         index += 1
     return front, drafts
@@ -112,9 +116,11 @@ def _attributes(token: Token, place: Place, problems: list[Problem]) -> dict[str
     source = token.meta.get("attributes", "")
     source = re.sub(r'([\w-]+):[ \t]+("[^"]*"|\[[^\]]*\]|[\w-]+)', _keyed, source)
     try:
-        end, attributes = parse_attributes("{" + source + "}")
+        _end, attributes = parse_attributes("{" + source + "}")
     except ParseError:
-        problems.append(place.problem(f"cannot read the attributes `{{{source}}}`", 'write {#id formerly="old-id"}'))
+        problems.append(
+            place.problem(f"cannot read the attributes `{{{source}}}`", 'write {#id formerly="old-id"}')
+        )
         return {}
     for name in attributes:
         if name not in ATTRIBUTES:
@@ -127,15 +133,16 @@ def _keyed(match: re.Match[str]) -> str:
     return f'{match[1]}="' + match[2].strip('"[]').replace(",", " ") + '"'
 
 
-def _part_name(
-    token: Token, inline: Token, place: Place, draft: _Draft, problems: list[Problem]
-) -> str:
+def _part_name(token: Token, inline: Token, place: Place, draft: _Draft, problems: list[Problem]) -> str:
     """Return the part that an H2 begins, reporting one that is unknown, double or out of order."""
     label = str(token.meta.get("part", ""))
     name = "trap" if label.lower() == "trap" else label.upper()
     if name not in PARTS:
         written = label or inline.content.split(":")[0][:40]
-        hint = did_you_mean(written, ("L1", "L2", "L3", "Trap")) or "an H2 begins with `L1:`, `L2:`, `L3:` or `Trap:`"
+        hint = (
+            did_you_mean(written, ("L1", "L2", "L3", "Trap"))
+            or "an H2 begins with `L1:`, `L2:`, `L3:` or `Trap:`"
+        )
         problems.append(place.problem(f"`{written}` is no part of a note", hint))
         return ""
     before = [part.name for part in draft.parts]
@@ -148,7 +155,9 @@ def _part_name(
     else:
         wanted = PARTS[PARTS.index(name) - 1]
         if wanted not in before:
-            problems.append(place.problem(f"`{label}` without `{wanted}`", f"write `## {wanted}: …` before it"))
+            problems.append(
+                place.problem(f"`{label}` without `{wanted}`", f"write `## {wanted}: …` before it")
+            )
     return name
 
 
@@ -162,7 +171,14 @@ def _front_matter(token: Token | None, file: str, problems: list[Problem]) -> tu
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 1
-        problems.append(Problem(file, line, mark.column + 1 if mark else 0, f"front matter is not YAML: {getattr(error, 'problem', error)}"))
+        problems.append(
+            Problem(
+                file,
+                line,
+                mark.column + 1 if mark else 0,
+                f"front matter is not YAML: {getattr(error, 'problem', error)}",
+            )
+        )
         return "", ()
     if not isinstance(data, dict):
         problems.append(Problem(file, 1, 0, "front matter is not a mapping", "write deck: … and tags: […]"))
@@ -170,7 +186,9 @@ def _front_matter(token: Token | None, file: str, problems: list[Problem]) -> tu
     for key in data:
         if key not in FRONT_MATTER:
             hint = did_you_mean(str(key), FRONT_MATTER) or f"keys are: {' '.join(FRONT_MATTER)}"
-            problems.append(Problem(file, _key_line(token, str(key)), 1, f"unknown key `{key}` in the front matter", hint))
+            problems.append(
+                Problem(file, _key_line(token, str(key)), 1, f"unknown key `{key}` in the front matter", hint)
+            )
     return _deck(data.get("deck"), token, file, problems), _tags(data.get("tags"), token, file, problems)
 
 
@@ -183,11 +201,21 @@ def _key_line(token: Token, key: str) -> int:
 
 def _deck(deck: Any, token: Token, file: str, problems: list[Problem]) -> str:
     if not isinstance(deck, str) or not deck.strip():
-        problems.append(Problem(file, 1, 0, "no deck in the front matter", "write `deck: Inference::KV cache`"))
+        problems.append(
+            Problem(file, 1, 0, "no deck in the front matter", "write `deck: Inference::KV cache`")
+        )
         return ""
     levels = [level.strip() for level in deck.split("::")]
     if not all(levels):
-        problems.append(Problem(file, _key_line(token, "deck"), 1, f"an empty level in the deck `{deck}`", "write `Parent::Child`"))
+        problems.append(
+            Problem(
+                file,
+                _key_line(token, "deck"),
+                1,
+                f"an empty level in the deck `{deck}`",
+                "write `Parent::Child`",
+            )
+        )
     return "::".join(level for level in levels if level)
 
 
@@ -195,27 +223,57 @@ def _tags(tags: Any, token: Token, file: str, problems: list[Problem]) -> tuple[
     if tags is None:
         return ()
     if not isinstance(tags, list):
-        problems.append(Problem(file, _key_line(token, "tags"), 1, "tags are not a list", "write `tags: [one, two]`"))
+        problems.append(
+            Problem(file, _key_line(token, "tags"), 1, "tags are not a list", "write `tags: [one, two]`")
+        )
         return ()
-    wrong = [tag for tag in tags if not isinstance(tag, str | int) or not str(tag) or re.search(r"[\s\x00-\x1f]", str(tag))]
+    wrong = [
+        tag
+        for tag in tags
+        if not isinstance(tag, str | int) or not str(tag) or re.search(r"[\s\x00-\x1f]", str(tag))
+    ]
     for tag in wrong:
-        problems.append(Problem(file, _key_line(token, "tags"), 1, f"`{tag}` is no tag", "a tag has no spaces: write `kv-cache`"))
+        problems.append(
+            Problem(
+                file,
+                _key_line(token, "tags"),
+                1,
+                f"`{tag}` is no tag",
+                "a tag has no spaces: write `kv-cache`",
+            )
+        )
     return tuple(str(tag) for tag in tags if tag not in wrong)
 
 
 def _note(draft: _Draft, deck: str, tags: tuple[str, ...], inlines: Inlines, problems: list[Problem]) -> Note:
     parts = [_part(part, inlines, problems) for part in draft.parts]
-    clozes = [claim for part in parts for claim in claims_in(part.answer + part.question) if isinstance(claim, Cloze)]
+    clozes = [
+        claim
+        for part in parts
+        for claim in claims_in(part.answer + part.question)
+        if isinstance(claim, Cloze)
+    ]
     kind = "depth-tree" if len(parts) > 1 else "cloze" if clozes else "basic"
     for cloze in clozes if kind == "depth-tree" else ():
         problems.append(cloze.place.problem("a cloze in a depth tree", "make it a note of its own"))
     extra: Body = ()
     if kind == "cloze":
         extra, parts = _below_the_break(draft.parts[0], parts[0], inlines)
-    names = {name: tuple(draft.attributes.get(name, "").replace(",", " ").split()) for name in ("formerly", "needs", "covers", "tags")}
+    names = {
+        name: tuple(draft.attributes.get(name, "").replace(",", " ").split())
+        for name in ("formerly", "needs", "covers", "tags")
+    }
     return Note(
-        _id(draft, parts[0].title, problems), draft.place, kind, deck, tags + names["tags"], tuple(parts),
-        names["formerly"], names["needs"], names["covers"], extra,
+        _id(draft, parts[0].title, problems),
+        draft.place,
+        kind,
+        deck,
+        tags + names["tags"],
+        tuple(parts),
+        names["formerly"],
+        names["needs"],
+        names["covers"],
+        extra,
     )
 
 
@@ -225,7 +283,9 @@ def _id(draft: _Draft, title: str, problems: list[Problem]) -> str:
     if not identity:
         problems.append(draft.place.problem("a note without id", f"write `# … {{#{slug or 'some-id'}}}`"))
     elif not ID.match(identity):
-        problems.append(draft.place.problem(f"`{identity}` is no id", "an id is lower-case words joined by hyphens"))
+        problems.append(
+            draft.place.problem(f"`{identity}` is no id", "an id is lower-case words joined by hyphens")
+        )
     return identity
 
 
@@ -234,10 +294,14 @@ def _part(draft: _PartDraft, inlines: Inlines, problems: list[Problem]) -> Part:
     question = inlines.render_heading(draft.heading)
     title = plain(question)
     if not title and not question:
-        problems.append(draft.place.problem("a heading without a question", "write the question after the `#`"))
+        problems.append(
+            draft.place.problem("a heading without a question", "write the question after the `#`")
+        )
     answer = inlines.render_blocks(draft.tokens)
     if not any(not isinstance(segment, str) or segment.strip() for segment in answer):
-        problems.append(draft.place.problem("a question without an answer", "write the answer below the heading"))
+        problems.append(
+            draft.place.problem("a question without an answer", "write the answer below the heading")
+        )
     return Part(draft.name, draft.place, question, answer, title)
 
 
@@ -247,7 +311,9 @@ def _below_the_break(draft: _PartDraft, part: Part, inlines: Inlines) -> tuple[B
     if cut is None:
         return (), [part]
     text = inlines.rendered(draft.tokens[:cut])
-    return inlines.rendered(draft.tokens[cut + 1 :]), [Part(part.name, part.place, part.question, text, part.title)]
+    return inlines.rendered(draft.tokens[cut + 1 :]), [
+        Part(part.name, part.place, part.question, text, part.title)
+    ]
 
 
 _TAGS = re.compile(r"<[^>]*>")

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from proofdeck import units
+from proofdeck.record import Record
 
 Literal = str | int | float | bool | None | tuple["Literal", ...]
 
@@ -25,7 +26,7 @@ class ExpressionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Call(Record):
     """A call of a verifier or figure with literal arguments."""
 
     function: str
@@ -43,7 +44,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(Record):
     """One side of a comparison, or what a `{value}` shows: a call, one entry of its result, or a number."""
 
     call: Call | None
@@ -64,7 +65,7 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Record):
     """`left operator right ± tolerance`."""
 
     left: Operand
@@ -125,7 +126,9 @@ def _call(node: ast.expr) -> Call:
     kwargs = []
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise ExpressionError("`**` has no place in a call", "write every argument out", keyword.col_offset)
+            raise ExpressionError(
+                "`**` has no place in a call", "write every argument out", keyword.col_offset
+            )
         kwargs.append((keyword.arg, _literal(keyword.value)))
     args = tuple(_literal(argument) for argument in node.args)
     numbers = tuple(_numbers(args)) + tuple(_numbers(tuple(value for _, value in kwargs)))
@@ -179,7 +182,9 @@ def texts(call: Call) -> list[str]:
 
 
 OPERATORS = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "~=": "≈", "~": "≈"}
-_OPERATOR = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([(\[{])|([)\]}])|(==|!=|<=|>=|~=|[≈=≠<≤>≥~])""")
+_OPERATOR = re.compile(
+    r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([(\[{])|([)\]}])|(==|!=|<=|>=|~=|[≈=≠<≤>≥~])"""
+)
 _TOLERANCE = re.compile(r"\s*(?:±|\+-|\+/-)\s*([\d.,]+(?:e[-+]?\d+)?)\s*(%?)\s*$", re.I)
 _NUMBER = re.compile(r"^([-−+]?)(\d[\d,_]*)(?:\.(\d+))?(?:e([-+]?\d{1,3}))?\s*(.*)$", re.I)
 
@@ -198,7 +203,9 @@ def parse_check(text: str) -> Call | Comparison:
         right_text = right_text[: found.start()]
     left, right = _side(left_text), _side(right_text)
     if left.call is None and right.call is None:
-        raise ExpressionError("a comparison of two typed numbers tests nothing", "call a verifier on one side")
+        raise ExpressionError(
+            "a comparison of two typed numbers tests nothing", "call a verifier on one side"
+        )
     if tolerance is not None and operator not in "≈=":
         raise ExpressionError(f"`{operator}` takes no tolerance", "use ≈ with ±")
     if operator == "≈" and tolerance is None and left.call and right.call:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 from proofdeck.errors import Problem
@@ -50,7 +51,7 @@ class Inlines:
             elif token.type == "inline":
                 self._read(token, "row" if row >= 0 else "paragraph", line)
             elif token.type.startswith("math_block"):
-                span = Span("display", token.content.strip(), line + 1, 1)
+                span = Span("display", token.content.strip(), 0, _Locator(self.lines, "", line))
                 self.blocks.append(Block(self.note, self.part, "display", line + 1, (span,)))
         return self.rendered(tokens)
 
@@ -61,7 +62,8 @@ class Inlines:
 
     def _render_inline(self, children: Sequence[Token]) -> tuple[str, list[Claim | Image]]:
         env: dict[str, Any] = {"claims": []}
-        return self._md.renderer.renderInline(children, self._md.options, env), env["claims"]
+        renderer = cast(RendererHTML, self._md.renderer)
+        return renderer.renderInline(children, self._md.options, env), env["claims"]
 
     @staticmethod
     def _fill(rendered: tuple[str, list[Claim | Image]]) -> Body:
@@ -81,7 +83,7 @@ class Inlines:
         if kind == "row" and previous and (previous.kind, previous.line) == ("row", line + 1):
             self.blocks[-1] = Block(
                 previous.note, previous.part, "row", previous.line,
-                (*previous.spans, Span("text", " ", line + 1, 1), *spans),
+                (*previous.spans, Span("text", " ", 0, where), *spans),
             )  # fmt: skip
         elif spans:
             self.blocks.append(Block(self.note, self.part, kind, line + 1, tuple(spans)))
@@ -98,7 +100,7 @@ class Inlines:
                     continue
                 found = content.find(child.content, cursor)
                 start, cursor = (found, found + len(child.content)) if found >= 0 else (cursor, cursor)
-                spans.append(Span(kind, child.content, *where(base + start)))
+                spans.append(Span(kind, child.content, base + start, where))
                 if kind == "text" and (open_role := _OPEN_ROLE.search(child.content)):
                     place = Place(self.file, *where(base + start + open_role.start()))
                     hint = "close it with the same number of backticks; in a table row write \\| for |"
@@ -108,7 +110,7 @@ class Inlines:
                 cursor = content.find(child.content, start) + len(child.content)
                 self._role(child, base + start, where, spans)
             elif child.type in ("softbreak", "hardbreak"):
-                spans.append(Span("break", "\n", *where(base + cursor)))
+                spans.append(Span("break", "\n", base + cursor, where))
             elif child.type == "image":
                 child.meta["claim"] = self._image(child, Place(self.file, *where(base + cursor)))
 
@@ -127,7 +129,7 @@ class Inlines:
 
         claim = read_role(token.meta["name"], token.content, place, nested, self.problems)
         token.meta["claim"] = claim
-        spans.append(Span("claim", token.content, place.line, place.column, claim))
+        spans.append(Span("claim", token.content, offset, where, claim))
         if not isinstance(claim, Judgement):  # what is openly judgement needs no other evidence
             spans.extend(inner)
 
@@ -136,10 +138,16 @@ class Inlines:
         source = unquote(str(token.attrs.get("src", "")))
         path = posixpath.normpath(posixpath.join(posixpath.dirname(self.file), source))
         if "://" in source or source.startswith(("//", "/", "data:")) or path.startswith("../"):
-            self.problems.append(place.problem(f"the picture `{source[:80]}` is not in the project", "keep it beside the card file"))
+            self.problems.append(
+                place.problem(
+                    f"the picture `{source[:80]}` is not in the project", "keep it beside the card file"
+                )
+            )
             return None
         if not path.lower().endswith(PICTURES):
-            self.problems.append(place.problem(f"`{source[:80]}` is no picture", f"pictures are {' '.join(PICTURES)}"))
+            self.problems.append(
+                place.problem(f"`{source[:80]}` is no picture", f"pictures are {' '.join(PICTURES)}")
+            )
             return None
         return Image(place, path, token.content)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from proofdeck.errors import Problem
 from proofdeck.parse.expressions import Call, Comparison, Operand
+from proofdeck.record import Record
 from proofdeck.units import Format
 
 PARTS = ("root", "L1", "L2", "L3", "trap")
@@ -14,7 +16,7 @@ PARTS = ("root", "L1", "L2", "L3", "trap")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Record):
     """Where something stands; line and column count from 1."""
 
     file: str
@@ -26,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class Value(Record):
     """`{value}`: puts in a verifier's result."""
 
     place: Place
@@ -36,7 +38,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Record):
     """`{check}`: a property check or a comparison."""
 
     place: Place
@@ -45,7 +47,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(Record):
     """`{table}`: puts in rows that a verifier returns."""
 
     place: Place
@@ -56,7 +58,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Record):
     """`{figure}`: puts in a drawing."""
 
     place: Place
@@ -65,7 +67,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Cite:
+class Cite(Record):
     """`{cite}`: names an entry of `cards/references.yaml`."""
 
     place: Place
@@ -74,7 +76,7 @@ class Cite:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Record):
     """`{judgement}`: advice that no test can settle, said openly."""
 
     place: Place
@@ -83,7 +85,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Cloze:
+class Cloze(Record):
     """`{cloze}`: hidden text; the number is the card's identity in Anki."""
 
     place: Place
@@ -94,7 +96,7 @@ class Cloze:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class Image(Record):
     """A picture file of the author's, beside the card file."""
 
     place: Place
@@ -109,7 +111,7 @@ Body: TypeAlias = tuple[str | Claim | Image, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Part(Record):
     """A question and its answer: one card."""
 
     name: str
@@ -122,7 +124,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Note(Record):
     """An H1 and what follows it."""
 
     id: str
@@ -157,9 +159,19 @@ class Span:
     kind: str
     """`text`, `code`, `math`, `display`, `claim` or `break`."""
     text: str
-    line: int
-    column: int
+    offset: int
+    """Where it begins in its paragraph."""
+    where: Callable[[int], tuple[int, int]]
+    """Line and column of an offset; asked only where there is something to report."""
     claim: Claim | None = None
+
+    @property
+    def line(self) -> int:
+        return self.where(self.offset)[0]
+
+    @property
+    def column(self) -> int:
+        return self.where(self.offset)[1]
 
 
 @dataclass(frozen=True, slots=True)

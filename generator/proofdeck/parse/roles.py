@@ -22,9 +22,7 @@ _CLOZE = re.compile(r"\s*c?(\d{1,3})\s*:(?!:)\s*")
 _KEY = re.compile(r"[A-Za-z0-9][\w:.-]*$")
 
 
-def read_role(
-    name: str, text: str, place: Place, nested: Nested, problems: list[Problem]
-) -> Claim | None:
+def read_role(name: str, text: str, place: Place, nested: Nested, problems: list[Problem]) -> Claim | None:
     """Return the claim that a role makes, or None after adding what is wrong to `problems`."""
     read = READERS.get(name)
     if read is None:
@@ -117,10 +115,10 @@ READERS: dict[str, Callable[[str, Place, Nested], Claim]] = {
     "cloze": _cloze,
 }
 EXAMPLES = {
-    "value": 'write {value}`module.function(arguments) | GB`',
+    "value": "write {value}`module.function(arguments) | GB`",
     "check": "write {check}`module.property()` or {check}`module.function() ≈ 2 ± 5%`",
     "cite": "write {cite}`key`, a key of cards/references.yaml",
-    "table": "write {table}`module.function(arguments) | column=GB`",
+    "table": "write {table}`module.function(arguments) | size=GB, share=%`",
     "figure": "write {figure}`module.function`",
     "judgement": "write {judgement}`the advice`",
     "cloze": "write {cloze}`1: hidden text` or {cloze}`1: hidden text | hint`",

@@ -107,7 +107,10 @@ def _part(note: Note, part: Part, card: _Card, context: Context, problems: list[
         question = writer.html(part.question)
         fields["Question"] = question
     else:
-        fields = {f"{prefix}Question": writer.html(part.question), f"{prefix}Answer": writer.html(part.answer)}
+        fields = {
+            f"{prefix}Question": writer.html(part.question),
+            f"{prefix}Answer": writer.html(part.answer),
+        }
     fields[f"{prefix}Proof"] = proof_panel(card.exhibits)
     return fields
 
@@ -121,7 +124,17 @@ class _Writer:
         self.problems = problems
 
     def html(self, body: Body) -> str:
-        return "".join(segment if isinstance(segment, str) else self._claim(segment) for segment in body).strip()
+        pieces: list[str] = []
+        for segment in body:
+            if isinstance(segment, str):
+                pieces.append(segment)
+                continue
+            text = self._claim(segment)
+            if isinstance(segment, Check | Cite) and pieces and pieces[-1].endswith((" ", "\n")):
+                # a mark stays on the line of the word that it marks
+                pieces[-1] = pieces[-1][:-1] + "\N{NARROW NO-BREAK SPACE}"
+            pieces.append(text)
+        return "".join(pieces).strip()
 
     def _claim(self, claim: object) -> str:
         try:
@@ -191,7 +204,9 @@ class _Writer:
 
     def _judgement(self, claim: Judgement) -> str:
         self.card.exhibits.append(Exhibit("judgement", claim.text, ""))
-        return f'<span class="judgement" title="judgement: no test settles this">{self.html(claim.body)}</span>'
+        return (
+            f'<span class="judgement" title="judgement: no test settles this">{self.html(claim.body)}</span>'
+        )
 
     def _cloze(self, claim: Cloze) -> str:
         self.card.clozes.add(claim.number)

@@ -62,7 +62,9 @@ def _item(exhibit: Exhibit) -> str:
     text = kind + call + (f"{verb}{escape_prose(found)}" if found else " ✓")
     if exhibit.fact.record:
         record = dict(exhibit.fact.record)
-        told = ", ".join(f"{key}: {record[key]}" for key in ("device", "median", "spread", "date") if key in record)
+        told = ", ".join(
+            f"{key}: {record[key]}" for key in ("device", "median", "spread", "date") if key in record
+        )
         text += f'<br><span class="record">{escape_prose(told)}</span>'
     return text
 
