@@ -1,0 +1,101 @@
+"""Witnesses of `verifiers/formats.py`: PyTorch's own casts, finfo and bit patterns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from proofdeck import witnesses
+from verifiers import formats
+
+torch = pytest.importorskip("torch")
+
+DTYPES = {
+    "fp64": torch.float64,
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "fp8_e5m2": torch.float8_e5m2,
+    "fp8_e4m3": torch.float8_e4m3fn,
+}
+SMALL = ["bf16", "fp16", "fp8_e5m2", "fp8_e4m3"]
+
+
+def cast(number: float, dtype: str) -> float:
+    # from float64: a detour by float32 would round twice
+    return float(torch.tensor(number, dtype=torch.float64).to(DTYPES[dtype]).double())
+
+
+def positive_numbers(dtype: str) -> Any:
+    """Every finite non-negative number of a format of at most 16 bits, from its bit patterns."""
+    bits = DTYPES[dtype].itemsize * 8
+    codes = torch.arange(2 ** (bits - 1), dtype=torch.int32)
+    kind = torch.uint8 if bits == 8 else torch.int16
+    numbers = codes.to(kind).view(DTYPES[dtype]).double()
+    return numbers[torch.isfinite(numbers)]
+
+
+@witnesses("formats.info", "formats.table")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_landmarks_equal_torch_finfo(dtype: str) -> None:
+    finfo, ours = torch.finfo(DTYPES[dtype]), formats.info(dtype)
+    assert (ours["bits"], ours["max"], ours["epsilon"]) == (finfo.bits, finfo.max, finfo.eps)
+    assert ours["normal"] == finfo.tiny
+    if finfo.bits <= 16:
+        numbers = positive_numbers(dtype)
+        assert numbers.max() == ours["max"]
+        assert numbers[numbers > 0].min() == ours["subnormal"]
+        assert ours["binades"] == pytest.approx(
+            math.log2(numbers.max().item() / numbers[numbers > 0].min().item()), rel=1e-12
+        )
+        rows = {row["format"].lower(): row for row in formats.table()}
+        assert rows[dtype.replace("fp8_", "")]["max"] == finfo.max
+
+
+@witnesses("formats.round_to")
+@pytest.mark.parametrize("dtype", SMALL)
+def test_rounding_equals_torch_casts(dtype: str) -> None:
+    numbers = positive_numbers(dtype)
+    middles = (numbers[1:] + numbers[:-1]) / 2  # the ties, and points on either side of them
+    points = torch.cat([numbers, middles, middles * (1 - 1e-9), middles * (1 + 1e-9)])
+    points = points[torch.randperm(len(points), generator=torch.Generator().manual_seed(0))[:3000]]
+    for point in [*points.tolist(), -0.3, 1e-12]:
+        # float8 casts of PyTorch go by way of float32; keep to numbers that float32 holds
+        point = float(torch.tensor(point, dtype=torch.float32))
+        assert formats.round_to(point, dtype) == cast(point, dtype), point
+    # older PyTorch turns what E4M3 cannot hold into NaN, newer saturates, as GPUs do
+    assert formats.round_to(1e6, dtype) == cast(1e6, dtype) or math.isnan(cast(1e6, dtype))
+
+
+@witnesses("formats.spacing")
+@pytest.mark.parametrize("dtype", SMALL)
+def test_spacing_is_the_gap_between_neighbouring_bit_patterns(dtype: str) -> None:
+    numbers = positive_numbers(dtype)
+    for index in range(0, len(numbers) - 1, max(1, len(numbers) // 500)):
+        here, there = numbers[index], numbers[index + 1]
+        assert formats.spacing(dtype, at=float(here)) == float(there - here)
+
+
+@witnesses("formats.zeroed_below")
+@pytest.mark.parametrize("dtype", SMALL)
+def test_the_largest_number_that_a_cast_turns_to_zero(dtype: str) -> None:
+    edge = formats.zeroed_below(dtype)
+    assert cast(edge, dtype) == 0
+    assert cast(edge * 1.001, dtype) > 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: formats.info("fp7"),
+        lambda: formats.round_to(math.inf, "fp16"),
+        lambda: formats.spacing("fp16", at=70_000.0),
+        lambda: formats.zeroed_below("fp7"),
+    ],
+)
+def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError):
+        call()

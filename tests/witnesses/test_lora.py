@@ -1,0 +1,225 @@
+"""Witnesses of `verifiers/lora.py`: real modules, autograd, FLOP counters, optimiser states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from proofdeck import witnesses
+from verifiers import lora
+
+torch = pytest.importorskip("torch")
+
+
+class Adapted(torch.nn.Module):  # type: ignore[misc]
+    """A frozen linear map with a low-rank branch, as a fine-tuning library would write it."""
+
+    def __init__(self, linear: Any, rank: int, alpha: float = 16.0) -> None:
+        super().__init__()
+        self.linear = linear.requires_grad_(False)
+        place = {"device": linear.weight.device, "dtype": linear.weight.dtype}
+        self.a = torch.nn.Linear(linear.in_features, rank, bias=False, **place)
+        self.b = torch.nn.Linear(rank, linear.out_features, bias=False, **place)
+        torch.nn.init.kaiming_uniform_(self.a.weight, a=5**0.5)
+        torch.nn.init.zeros_(self.b.weight)
+        self.scale = alpha / rank
+
+    def forward(self, x: Any) -> Any:
+        return self.linear(x) + self.scale * self.b(self.a(x))
+
+
+def trainable(module: Any) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+@witnesses("lora.parameters")
+@pytest.mark.parametrize("rows, columns, rank", [(4096, 4096, 16), (11008, 4096, 8), (7, 5, 1)])
+def test_parameters_of_a_module(rows: int, columns: int, rank: int) -> None:
+    linear = torch.nn.Linear(columns, rows, bias=False, device="meta")
+    full = trainable(linear)
+    count = trainable(Adapted(linear, rank))
+    ours = lora.parameters(rows, columns, rank)
+    assert ours == {"adapter": count, "full": full, "ratio": full / count}
+
+
+def llama_layer(width: int, kv: int, inner: int) -> Any:
+    def linear(columns: int, rows: int) -> Any:
+        return torch.nn.Linear(columns, rows, bias=False, device="meta")
+
+    return torch.nn.ModuleDict(
+        {
+            "q": linear(width, width),
+            "k": linear(width, kv),
+            "v": linear(width, kv),
+            "o": linear(width, width),
+            "gate": linear(width, inner),
+            "up": linear(width, inner),
+            "down": linear(inner, width),
+            "norm1": torch.nn.RMSNorm(width, device="meta"),
+            "norm2": torch.nn.RMSNorm(width, device="meta"),
+        }
+    )
+
+
+@witnesses("lora.adapter", "lora.training_states")
+@pytest.mark.parametrize(
+    "model, width, kv, inner, layers, vocab, published",
+    [
+        ("llama-2-7b", 4096, 4096, 11008, 32, 32000, 6_738_415_616),
+        ("llama-3-8b", 4096, 1024, 14336, 32, 128256, 8_030_261_248),
+        ("llama-2-70b", 8192, 1024, 28672, 80, 32000, 68_976_648_192),
+    ],
+)
+@pytest.mark.parametrize("targets, names", [("qv", "qv"), ("attention", "qkvo"), ("all", "")])
+def test_adapter_equals_modules_on_the_meta_device(
+    model: str,
+    width: int,
+    kv: int,
+    inner: int,
+    layers: int,
+    vocab: int,
+    published: int,
+    targets: str,
+    names: str,
+) -> None:
+    layer = llama_layer(width, kv, inner)
+    base = layers * trainable(layer) + 2 * vocab * width + width
+    assert base == published
+    wanted = list(names) or [n for n, m in layer.items() if isinstance(m, torch.nn.Linear)]
+    count = layers * sum(trainable(Adapted(layer[name], 16)) for name in wanted)
+    ours = lora.adapter(model, 16, targets)
+    assert (ours["parameters"], ours["base"], ours["share"]) == (count, base, count / base)
+    assert ours["bytes"] == torch.empty(count, dtype=torch.bfloat16, device="meta").nbytes
+    # training bytes: every frozen weight in bf16, and what Adam really keeps for a trained one
+    weight = torch.nn.Parameter(torch.zeros(1000))
+    weight.grad = torch.ones(1000)
+    adam = torch.optim.Adam([weight])
+    adam.step()
+    moments = sum(s.nbytes for s in adam.state[weight].values() if s.numel() == 1000)
+    working = weight.detach().bfloat16()
+    each = (2 * working.nbytes + weight.nbytes + moments) // 1000
+    states = lora.training_states(model, 16, targets)
+    assert states["full"] == each * base
+    assert states["adapter"] == each * count
+    assert states["lora"] == base * working.element_size() + each * count
+    assert states["ratio"] == states["full"] / states["lora"]
+
+
+@witnesses("lora.speedup")
+def test_speedup_equals_counted_arithmetic() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def flops(rank: int | None) -> int:
+        linears = [torch.nn.Linear(64, 64, bias=False) for _ in range(4)]
+        modules = linears if rank is None else [Adapted(m, rank) for m in linears]
+        x = torch.randn(32, 64, requires_grad=True)
+        with FlopCounterMode(display=False) as counter:
+            torch.nn.Sequential(*modules)(x).sum().backward()
+        return int(counter.get_total_flops())
+
+    # the formula of the verifier on this stack: N frozen, n trained
+    frozen, trained = 4 * 64 * 64, 4 * 2 * (64 + 64)
+    assert flops(None) / flops(2) == pytest.approx(6 * frozen / (4 * frozen + 6 * trained))
+    # and on a model: the look-up table is in N but costs no arithmetic, so leave it out
+    layer = llama_layer(4096, 4096, 11008)
+    linears = [m for m in layer.values() if isinstance(m, torch.nn.Linear)]
+    head = torch.nn.Linear(4096, 32000, bias=False, device="meta")
+
+    def step(module: Any) -> int:
+        x = torch.empty(8, module.in_features, device="meta", requires_grad=True)
+        with FlopCounterMode(display=False) as counter:
+            module(x).sum().backward()
+        return int(counter.get_total_flops())
+
+    full = 32 * sum(step(m) for m in linears) + step(head)
+    thin = 0
+    for name, module in layer.items():
+        if isinstance(module, torch.nn.Linear):
+            module.requires_grad_(False)
+            thin += 32 * step(module)
+            if name in "qv":
+                for shape in ((4096, 16), (16, 4096)):
+                    thin += 32 * step(torch.nn.Linear(*shape, bias=False, device="meta"))
+    thin += step(head.requires_grad_(False))
+    assert lora.speedup("llama-2-7b", 16) == pytest.approx(full / thin, rel=1e-9)
+
+
+@witnesses("lora.first_step")
+@pytest.mark.parametrize("rank, alpha", [(4, 16.0), (16, 16.0), (64, 16.0)])
+def test_first_step_of_adam_on_a_real_layer(rank: int, alpha: float) -> None:
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(1024, 256, bias=False)
+    x, target = torch.randn(64, 1024), torch.randn(64, 256)
+    adapted = Adapted(linear, rank, alpha)
+    optimiser = torch.optim.Adam([p for p in adapted.parameters() if p.requires_grad], lr=1e-3)
+    (adapted(x) - target).square().mean().backward()
+    optimiser.step()
+    moved = adapted.scale * adapted.b.weight @ adapted.a.weight
+    before = linear.weight.detach().clone()
+    linear.requires_grad_(True)
+    full = torch.optim.Adam(linear.parameters(), lr=1e-3)
+    (linear(x) - target).square().mean().backward()
+    full.step()
+    ratio = (moved.norm() / (linear.weight - before).norm()).item()
+    assert lora.first_step(rank, alpha, 1024) == pytest.approx(ratio, rel=0.1)
+    # the other scale is √r times as large, whatever the rest
+    stable = lora.first_step(rank, alpha, 1024, "alpha/sqrt(r)")
+    assert stable == pytest.approx(rank**0.5 * lora.first_step(rank, alpha, 1024))
+
+
+@witnesses("lora.start_keeps_function")
+def test_a_fresh_adapter_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    lora.start_keeps_function()
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(24, 16, bias=False)
+    x = torch.randn(5, 24)
+    expected = linear(x)
+    adapted = Adapted(linear, 4)
+    assert torch.equal(adapted(x), expected)
+    adapted(x).square().sum().backward()
+    assert adapted.linear.weight.grad is None
+    assert not adapted.a.weight.grad.any() and adapted.b.weight.grad.any()
+    right = lora.factor_gradients
+    monkeypatch.setattr(
+        lora, "factor_gradients", lambda x, g, a, b, s: tuple(reversed(right(x, g, a, b, s)))
+    )
+    with pytest.raises(AssertionError, match="only B"):
+        lora.start_keeps_function()
+
+
+@witnesses("lora.merging_keeps_function")
+def test_merged_module_equals_adapted_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    lora.merging_keeps_function()
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(24, 16, bias=False, dtype=torch.float64)
+    adapted = Adapted(linear, 3, alpha=6.0)
+    torch.nn.init.normal_(adapted.b.weight)
+    x = torch.randn(5, 24, dtype=torch.float64)
+    weights = [t.detach().numpy() for t in (linear.weight, adapted.a.weight, adapted.b.weight)]
+    merged = lora.merge(*weights, 2.0)
+    assert np.allclose(x.numpy() @ merged.T, adapted(x).detach().numpy(), atol=1e-13)
+    monkeypatch.setattr(lora, "merge", lambda w, a, b, scale: w + b @ a)  # forgets alpha/r
+    with pytest.raises(AssertionError, match="merged output"):
+        lora.merging_keeps_function()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: lora.parameters(4, 4, 0),
+        lambda: lora.parameters(0, 4, 1),
+        lambda: lora.adapter("llama-2-7b", 8, "mlp"),
+        lambda: lora.adapter("llama-9", 8),
+        lambda: lora.adapter("gpt2", 8),
+        lambda: lora.training_states("llama-2-7b", -1),
+        lambda: lora.speedup("llama-2-7b", 0),
+        lambda: lora.first_step(8, -1.0, 4096),
+        lambda: lora.first_step(8, 16.0, 4096, "alpha"),
+    ],
+)
+def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError):
+        call()

@@ -1,0 +1,145 @@
+"""Witnesses of `verifiers/precision.py`: loops of tensors, GradScaler and optimiser states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from proofdeck import witnesses
+from verifiers import formats, precision
+
+torch = pytest.importorskip("torch")
+
+DTYPES = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "fp8_e5m2": torch.float8_e5m2,
+    "fp8_e4m3": torch.float8_e4m3fn,
+}
+
+
+@witnesses("precision.after_updates")
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("update", [1e-4, 5e-4, 0.004])
+def test_updates_equal_a_loop_of_tensors(dtype: str, update: float) -> None:
+    weight = torch.tensor(1.0, dtype=DTYPES[dtype])
+    for _ in range(100):
+        # in float64, then rounded once, as an update computed in high precision is stored
+        weight = (weight.double() - update).to(DTYPES[dtype])
+    assert precision.after_updates(dtype, 1.0, update, 100) == float(weight)
+
+
+@witnesses("precision.running_sum")
+@pytest.mark.parametrize("dtype", ["bf16", "fp16", "fp8_e4m3", "fp8_e5m2"])
+def test_running_sum_equals_a_loop_of_tensors(dtype: str) -> None:
+    total = torch.zeros((), dtype=DTYPES[dtype])
+    for _ in range(3000):
+        total = (total.float() + 1).to(DTYPES[dtype])
+    assert precision.running_sum(dtype, 3000) == float(total.float())
+
+
+@witnesses("precision.max_scale")
+@pytest.mark.parametrize("gradient", [2.0, 1.0, 0.999, 3e-5, 700.0, 65504.0])
+def test_the_next_scale_overflows_a_real_tensor(gradient: float) -> None:
+    scale = precision.max_scale(gradient)
+    half = torch.tensor([gradient * scale, gradient * scale * 2], dtype=torch.float64).half()
+    assert torch.isfinite(half).tolist() == [True, False]
+
+
+@witnesses("precision.gradient_seen")
+@pytest.mark.parametrize("gradient", [1e-8, 3e-7, 0.01, 0.3])
+def test_gradient_seen_equals_a_cast_there_and_back(gradient: float) -> None:
+    for scale in (1, 1024, 65536):
+        half = torch.tensor(gradient * scale, dtype=torch.float64).half()
+        assert precision.gradient_seen(gradient, scale) == (half.double() / scale).item()
+
+
+@witnesses("precision.scaling_is_lossless")
+def test_scaled_gradients_of_real_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert precision.scaling_is_lossless()["scale"] == 65536
+    generator = torch.Generator().manual_seed(0)
+    gradients = torch.empty(1000, dtype=torch.float64)
+    gradients = gradients.uniform_(2.0**-14, 2.0**-1, generator=generator)
+    scaled = (gradients * 65536).half().float() / 65536
+    assert torch.equal(scaled, gradients.half().float())
+    # a scale that is no power of two moves the rounding: the check must see it
+    monkeypatch.setattr(
+        precision,
+        "unscale",
+        lambda g, scale, fmt: (formats.nearest(g * 50_000, fmt) or Fraction(0)) / 50_000,
+    )
+    with pytest.raises(AssertionError, match="mantissa"):
+        precision.scaling_is_lossless()
+
+
+@witnesses("precision.dynamic_scale")
+@pytest.mark.parametrize("gradient, interval", [(8.0, 5), (0.01, 3), (1.0, 7)])
+def test_dynamic_scale_equals_grad_scaler(gradient: float, interval: int) -> None:
+    steps = 40
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16, growth_interval=interval)
+    weight = torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.SGD([weight], lr=1.0)
+    # the gradient passes through fp16 on its way, where it may overflow
+    weight.register_hook(lambda g: g.half().float())
+    skipped = 0
+    for _ in range(steps):
+        before = weight.item()
+        optimiser.zero_grad()
+        scaler.scale((weight * gradient).sum()).backward()
+        scaler.step(optimiser)
+        scaler.update()
+        skipped += weight.item() == before
+    ours = precision.dynamic_scale(gradient, steps, 2**16, interval)
+    assert (ours["scale"], ours["skipped"]) == (scaler.get_scale(), skipped)
+    assert ours["share"] == skipped / steps
+    assert ours["first"] == max(0, math.ceil(math.log2(gradient * 2**16 / 65504)))
+
+
+@witnesses("precision.bytes_per_parameter")
+@pytest.mark.parametrize(
+    "recipe, compute, gradient, master, state",
+    [
+        ("fp32", torch.float32, torch.float32, None, torch.float32),
+        ("mixed", torch.bfloat16, torch.bfloat16, torch.float32, torch.float32),
+        ("mixed_fp32_gradients", torch.bfloat16, torch.float32, torch.float32, torch.float32),
+        ("pure_16bit", torch.bfloat16, torch.bfloat16, None, torch.bfloat16),
+    ],
+)
+def test_bytes_equal_those_of_real_training_tensors(
+    recipe: str, compute: Any, gradient: Any, master: Any, state: Any
+) -> None:
+    n = 1000
+    working = torch.randn(n).to(compute).requires_grad_()
+    working.sum().backward()
+    grad = working.grad.to(gradient)
+    owner = working if master is None else working.detach().to(master).requires_grad_()
+    owner.grad = grad.to(owner.dtype)
+    optimiser = torch.optim.Adam([owner])
+    optimiser.step()
+    moments = [t for t in optimiser.state[owner].values() if t.numel() == n]
+    assert all(t.dtype == state for t in moments)
+    tensors = [working, grad, *moments, *([] if master is None else [owner])]
+    assert precision.bytes_per_parameter(recipe)["total"] * n == sum(t.nbytes for t in tensors)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: precision.after_updates("fp16", steps=-1),
+        lambda: precision.running_sum("bf16", -1),
+        lambda: precision.max_scale(0.0),
+        lambda: precision.gradient_seen(1e-8, 3),
+        lambda: precision.gradient_seen(2.0, 65536),
+        lambda: precision.max_scale(1e9),
+        lambda: precision.dynamic_scale(-1.0, 10),
+        lambda: precision.bytes_per_parameter("fp4"),
+    ],
+)
+def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError):
+        call()
