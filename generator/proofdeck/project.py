@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from proofdeck.errors import Problem, UsageError, did_you_mean
+from proofdeck.mapping import Unreadable, read_mapping
 
 MANIFEST_KEYS = ("title", "description", "cards", "under")
 SETTINGS = ("namespace",)
@@ -148,15 +147,7 @@ def matches(file: str, glob: str) -> bool:
 def read_yaml(path: Path, file: str, problems: list[Problem]) -> dict[Any, Any] | None:
     """Read a YAML mapping; add what is wrong to `problems`."""
     try:
-        data = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        problems.append(Problem(file, line, column, f"not YAML: {getattr(error, 'problem', None) or error}"))
+        return read_mapping(path.read_bytes())
+    except Unreadable as error:
+        problems.append(Problem(file, error.line, error.column, error.message))
         return None
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        problems.append(Problem(file, 1, 1, "not a mapping", "write `key: value` lines"))
-        return None
-    return data

@@ -48,7 +48,7 @@ def _symbols() -> dict[str, tuple[float, str]]:
 
 SYMBOLS = _symbols()
 BASE_UNITS = tuple(sorted({base for _, base in SYMBOLS.values()}))
-SPEC = re.compile(r"^,?(\.\d{1,2})?[defg%]?$")
+SPEC = re.compile(r"^(?:,|,?d|,?(?:\.\d{1,2})?[efg])$")
 
 
 class FormatError(ValueError):
@@ -87,6 +87,8 @@ def parse_format(text: str) -> Format:
             unit = "×" if word == "x" else word
         elif SPEC.match(word):
             spec = word
+        elif re.fullmatch(r"\.\d{1,2}%", word) and not unit:  # Python's way to write both
+            unit, spec = "%", f"{word[:-1]}f"
         else:
             known = [*SYMBOLS, *COUNTS, "si", "sci", "%", "×", ".3g", ".2f", ","]
             raise FormatError(
@@ -131,6 +133,13 @@ def format_value(value: float | int | str, base: str, how: Format) -> str:
         if how.unit or how.spec:
             raise FormatError("a text takes no number format")
         return value
+    try:
+        return _format_number(value, base, how)
+    except OverflowError:
+        raise FormatError("the number is too large to be told") from None
+
+
+def _format_number(value: float | int, base: str, how: Format) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "−∞"}.get(value, "NaN")
     if how.unit == "sci":
@@ -159,7 +168,7 @@ def _with_unit(number: str, unit: str) -> str:
 def _number(value: float | int, spec: str, significant: int = 0) -> str:
     """Write a number: integers in full, other numbers to three significant digits."""
     if spec:
-        return _sign(format(int(value) if spec.endswith("d") else value, spec))
+        return _sign(format(round(value) if spec.endswith("d") else value, spec))
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
         whole = int(value)
         if abs(whole) < 10**15:

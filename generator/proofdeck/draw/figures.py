@@ -137,12 +137,12 @@ def _record(result: Result) -> dict[str, Any]:
 
 def tidy(project: Project, drawings: Mapping[str, Drawing]) -> None:
     """Forget drawings that no card uses any more."""
-    if project.drawn.is_dir() and set(read_drawings(project)) != set(drawings):
+    if set(read_drawings(project)) != set(drawings):
         _write(project, drawings)
-        keep = {drawing.media for drawing in drawings.values()}
-        for path in project.drawn.glob("*.svg"):
-            if path.name not in keep:
-                path.unlink()
+    keep = {drawing.media for drawing in drawings.values()}
+    for path in project.drawn.glob("*.svg"):
+        if path.name not in keep:
+            path.unlink()
 
 
 def _write(project: Project, drawings: Mapping[str, Drawing]) -> None:

@@ -15,7 +15,7 @@ import ast
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,8 @@ class Module:
 
     name: str
     definitions: dict[str, Definition] = field(default_factory=dict)
-    imports: dict[str, tuple[str, str]] = field(default_factory=dict)
+    imports: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """What each imported name may stand for: (module, attribute or the empty string)."""
     loose: tuple[Definition, ...] = ()
     stars: tuple[str, ...] = ()
     functions: tuple[Function, ...] = ()
@@ -86,7 +87,8 @@ class Module:
 
 
 def read_module(name: str, file: str, text: str) -> Module:
-    """Read the source `text` of the module `name` (dotted, from the project root)."""
+    """Read the source `text` of the module `name` (dotted, from the project root) in `file`."""
+    here = f"{name}.__init__" if file.endswith("__init__.py") else name
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError) as error:
@@ -94,29 +96,35 @@ def read_module(name: str, file: str, text: str) -> Module:
         return Module(name, error=(line, column, getattr(error, "msg", str(error))))
     lines = text.split("\n")
     definitions: dict[str, Definition] = {}
-    imports: dict[str, tuple[str, str]] = {}
+    imports: dict[str, tuple[tuple[str, str], ...]] = {}
     loose: list[Definition] = []
     stars: list[str] = []
     functions: list[Function] = []
+
+    def define(target: str, definition: Definition) -> None:
+        before = definitions.get(target)
+        definitions[target] = _joined(before, definition) if before else definition
+
+    def bind(found: Iterable[tuple[str, str, str]]) -> None:
+        for alias, module, attribute in found:
+            if attribute == "*":
+                stars.append(module)
+            else:
+                imports[alias] = (*imports.get(alias, ()), (module, attribute))
+
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            for alias, module, attribute in _imported(node, name):
-                if attribute == "*":
-                    stars.append(module)
-                else:
-                    imports[alias] = (module, attribute)
+            bind(_imported(node, here))
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            definitions[node.name] = _definition(node, lines, name)
-            if isinstance(node, ast.FunctionDef) and (found := _marked(node, name, file, lines)):
-                functions.append(found)
+            define(node.name, _definition(node, lines, here))
+            if isinstance(node, ast.FunctionDef) and (marked := _marked(node, name, file, lines)):
+                functions.append(marked)
         elif targets := _assigned(node):
-            definition = _definition(node, lines, name)
             for target in targets:
-                if target in definitions:  # assigned again: both count
-                    definition = _joined(definitions[target], definition)
-                definitions[target] = definition
+                define(target, _definition(node, lines, here))
         elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-            loose.append(_definition(node, lines, name))
+            loose.append(_definition(node, lines, here))
+            bind(loose[-1].imports)  # a conditional import binds names for the whole module
     return Module(name, definitions, imports, tuple(loose), tuple(stars), tuple(functions))
 
 
@@ -167,16 +175,23 @@ def _definition(node: ast.stmt, lines: list[str], module: str) -> Definition:
         if isinstance(child, ast.Import | ast.ImportFrom):
             imports += _imported(child, module)
         elif isinstance(child, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            docstring = child.body[0]
-            if (
-                isinstance(docstring, ast.Expr)
-                and isinstance(docstring.value, ast.Constant)
-                and len(child.body) > 1
-            ):
-                hidden |= set(range(docstring.lineno, (docstring.end_lineno or 0) + 1))
+            hidden |= _docstring_lines(child, lines)
     first, last = _extent(node)
     text = "\n".join(lines[number - 1] for number in range(first, last + 1) if number not in hidden)
     return Definition(text, frozenset(names), tuple(imports))
+
+
+def _docstring_lines(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, lines: list[str]
+) -> set[int]:
+    """Return the lines that hold a docstring and nothing else."""
+    first = node.body[0]
+    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(node.body) > 1):
+        return set()
+    begin, end = first.lineno, first.end_lineno or first.lineno
+    before = lines[begin - 1].encode()[: first.col_offset]
+    after = lines[end - 1].encode()[first.end_col_offset or 0 :]
+    return set() if before.strip() or after.strip() else set(range(begin, end + 1))
 
 
 def _walk(node: ast.AST, names: set[str]) -> None:
@@ -312,6 +327,7 @@ class _Closure:
     def __init__(self, code: Code) -> None:
         self.code = code
         self.texts: dict[tuple[str, str], str] = {}
+        self.seen: set[tuple[str, str]] = set()
         self.libraries: set[str] = set()
         self.measurements: set[str] = set()
         self._queue: list[tuple[str, str]] = []
@@ -323,46 +339,65 @@ class _Closure:
 
     def _visit(self, module_name: str, name: str) -> None:
         module = self.code.module(module_name)
-        if module is None or (module_name, name) in self.texts:
+        if module is None or (module_name, name) in self.seen:
             return
+        self.seen.add((module_name, name))
+        self._touch(module)
         if name == "*":
-            self.texts[module_name, "*"] = ""
-            self._queue += [(module_name, each) for each in module.definitions]
+            self._queue += [(module_name, each) for each in [*module.definitions, *module.imports]]
             return
+        for target in module.imports.get(name, ()):  # re-exported
+            self._follow(*target, rest="")
         definition = module.definitions.get(name)
         if definition is None:
-            if name in module.imports:  # re-exported
-                self._follow(*module.imports[name], rest="")
+            self._queue += [(star, name) for star in module.stars]
             return
         self.texts[module_name, name] = definition.text
         qualified = f"{module_name}.{name}".partition(".")[2]
         if any(f.name == qualified and f.kind == "measurement" for f in module.functions):
             self.measurements.add(qualified)
         self._uses(module, definition)
+
+    def _touch(self, module: Module) -> None:
+        """Count what runs when a module is imported: its loose statements, and those of what it imports."""
+        if (module.name, "") in self.seen:
+            return
+        self.seen.add((module.name, ""))
         for number, loose in enumerate(module.loose):
-            if (module_name, f"#{number}") not in self.texts:
-                self.texts[module_name, f"#{number}"] = loose.text
-                self._uses(module, loose)
+            self.texts[module.name, f"#{number}"] = loose.text
+            self._uses(module, loose)
+        imported = [target for targets in module.imports.values() for target in targets]
+        for target, attribute in [*imported, *((star, "") for star in module.stars)]:
+            for name in (target, f"{target}.{attribute}"):
+                self._touch_all(name)
+        self._touch_all(module.name.rpartition(".")[0])
+
+    def _touch_all(self, name: str) -> None:
+        """Touch a module and the packages around it."""
+        while name:
+            if module := self.code.module(name):
+                self._touch(module)
+            name = name.rpartition(".")[0]
 
     def _uses(self, module: Module, definition: Definition) -> None:
-        inner = {alias: (target, attribute) for alias, target, attribute in definition.imports}
-        for dotted in definition.names:
-            head, _, rest = dotted.partition(".")
-            if head in inner:
-                self._follow(*inner[head], rest)
-            elif head in module.definitions:
-                self._queue.append((module.name, head))
-            elif head in module.imports:
-                self._follow(*module.imports[head], rest)
-            elif head in _DYNAMIC:
-                self._queue.append((module.name, "*"))
-            else:
-                self._queue += [(star, head) for star in module.stars]
-        for target, attribute in inner.values():
+        inner: dict[str, list[tuple[str, str]]] = {}
+        for alias, target, attribute in definition.imports:
+            inner.setdefault(alias, []).append((target, attribute))
+            self._touch_all(target)
             if not self._local(target):
                 self._library(target)
             elif attribute == "*":
                 self._queue.append((target, "*"))
+        for dotted in definition.names:
+            head, _, rest = dotted.partition(".")
+            if head in _DYNAMIC:
+                self._queue.append((module.name, "*"))
+            for origin in (*inner.get(head, ()), *module.imports.get(head, ())):
+                self._follow(origin[0], origin[1], rest)
+            if head in module.definitions:
+                self._queue.append((module.name, head))
+            if head not in module.definitions and head not in module.imports:
+                self._queue += [(star, head) for star in module.stars]
 
     def _local(self, target: str) -> bool:
         return self.code.module(target) is not None or (self.code.root / target.replace(".", "/")).is_dir()

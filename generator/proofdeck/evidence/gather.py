@@ -101,7 +101,7 @@ def gather(
         absent = [name for name, found in here if not found]
         if absent:
             findings.verdicts[call] = _not_here(call, function, digest, entry, absent)
-        elif entry and entry.code == digest and not everything and _known(entry, here, cache):
+        elif entry and entry.code == digest and not everything and _known(function, entry, here, cache):
             findings.verdicts[call] = Verdict(call, function, "accepted", entry)
         else:
             waiting.append((call, function, digest, here))
@@ -110,9 +110,16 @@ def gather(
     return findings
 
 
-def _known(entry: Result, here: tuple[tuple[str, str], ...], cache: Cache) -> bool:
-    """Other library versions than the recorded ones ask for one new run, which is remembered."""
-    return entry.libraries == here or cache.get("run", entry.call, digest_of(entry.code, here)) is not None
+def _known(function: Function, entry: Result, here: tuple[tuple[str, str], ...], cache: Cache) -> bool:
+    """Say whether an accepted result needs no run here.
+
+    Other library versions than the recorded ones ask for one new run. What a run on this machine gave is
+    remembered, and a value that it found moved stays moved until it is accepted.
+    """
+    ran = cache.get("run", entry.call, digest_of(entry.code, here))
+    if ran is None:
+        return entry.libraries == here
+    return same(entry.value, json.loads(ran), function.option("tolerance", 1e-9))
 
 
 def _run(

@@ -115,10 +115,13 @@ class _Worker:
         )  # fmt: skip
         self.fresh = True
         self.said = 0
+        self.asked = 0
 
     def make(self, task: Task) -> tuple[Outcome, _Worker | None]:
         """Make one call; return its outcome, and this worker if it still serves."""
+        self.asked += 1
         message = {
+            "number": self.asked,
             "folder": task.folder, "function": task.call.function, "args": task.call.args,
             "kwargs": dict(task.call.kwargs), "timeout": task.timeout, "memory": task.memory,
             "device": task.device, "records": task.records,
@@ -135,7 +138,9 @@ class _Worker:
             return Outcome(task, failed=failed, seconds=seconds), None
         if not answer:
             return Outcome(task, failed=self._end(), seconds=seconds), None
-        data = json.loads(answer)
+        data = _one_answer(answer, self.asked)
+        if data is None:  # it forked, and both of it answer
+            return Outcome(task, failed=self._end("it answered more than once"), seconds=seconds), None
         return Outcome(
             task, data.get("value"), data.get("failed", ""), data["seconds"], data.get("machine")
         ), self
@@ -174,9 +179,7 @@ class _Worker:
             except subprocess.TimeoutExpired:
                 reason = "it closed its output"
         status = self.process.poll()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self._kill()
         reason = reason or _why(status or 0)
         self.log.seek(self.said)
         said = self.log.read(1 << 20)[-2000:].decode(errors="replace").strip().splitlines()
@@ -186,13 +189,18 @@ class _Worker:
     def stop(self) -> None:
         """End an idle worker."""
         assert self.process.stdin
-        self.process.stdin.close()
-        try:
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(2)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self._kill()
         self._close()
+
+    def _kill(self) -> None:
+        """Kill the worker and every process it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def _close(self) -> None:
         for stream in (self.process.stdin, self.process.stdout, self.log):
@@ -201,11 +209,19 @@ class _Worker:
                     stream.close()
 
 
+def _one_answer(answer: bytes, number: int) -> dict[str, Any] | None:
+    """Return the answer to question `number`, or None for anything else."""
+    try:
+        data: dict[str, Any] = json.loads(answer)
+    except ValueError:
+        return None
+    return data if data.get("number") == number else None
+
+
 def _why(status: int) -> str:
     if status >= 0:
         return f"it ended the interpreter with status {status}"
-    names = {
-        signal.SIGKILL: "was killed (out of memory?)",
-        signal.SIGSEGV: "crashed the interpreter (segmentation fault)",
-    }
-    return f"it {names.get(signal.Signals(-status), f'was ended by {signal.Signals(-status).name}')}"
+    number = -status
+    names = {item.value: item.name for item in signal.Signals}
+    told = {9: "was killed (out of memory?)", 11: "crashed the interpreter (segmentation fault)"}
+    return "it " + told.get(number, "was ended by " + names.get(number, f"signal {number}"))

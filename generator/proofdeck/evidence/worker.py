@@ -44,7 +44,7 @@ def main() -> None:
     answers.flush()
     for line in sys.stdin:
         task = json.loads(line)
-        answer = _answer(task)
+        answer = _answer(task) | {"number": task["number"]}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
@@ -169,7 +169,10 @@ def machine(device: str) -> dict[str, str]:
 
 def plain(value: Any, depth: int = 0) -> Any:
     """Turn a result into what JSON holds; raise TypeError for what a card cannot show."""
-    if value is None or isinstance(value, str | bool | int):
+    if isinstance(value, str):
+        value.encode()  # half a surrogate pair is no text
+        return value
+    if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return float(value)

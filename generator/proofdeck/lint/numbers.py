@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -34,10 +35,10 @@ _SUFFIXES = {
 }  # fmt: skip
 _NUMERAL = re.compile(
     r"(?<![\w.])(?<![A-Za-z]-)(?<![A-Za-z]\N{NON-BREAKING HYPHEN})"  # GPT-2 and fp16 are names
-    r"(\d[\d,_]*(?:\.\d+)?)([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]*)"
+    r"(\d[\d,_]*(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+|[¼-¾⅐-⅞])([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]*)"
     r"(%|[kKMBTG](?![\w])|[x×](?!\w)|(?:[kKMGTP]i?)?(?:B|FLOPs?|bits?)\b|(?:[mµun]?s|h|min|W|nm)\b|(?![A-Za-z\d_]))"
 )
-_DIGIT = re.compile(r"\d")
+_DIGIT = re.compile(r"[\d¼-¾⅐-⅞]")
 _NAME = re.compile(r"\b[A-Za-z][A-Za-z\d]*(?:[-\N{NON-BREAKING HYPHEN}][A-Za-z\d]+(?:\.\d+)?)+")
 """Llama-2-70B and FlashAttention-3 are names, digits and all."""
 _END = re.compile(r"[.!?…][\"'”’)\]]*(?:\s+|$)")
@@ -159,7 +160,8 @@ def _sentence(file: str, sentence: _Sentence, display: bool) -> Iterator[Problem
     evident = any(isinstance(claim, Value | Check | Table) for claim in claims)
     vouched = [number for claim in claims for number in _numbers(claim)]
     compared = any(isinstance(claim, Check) and isinstance(claim.test, Comparison) for claim in claims)
-    property_only = not compared and any(isinstance(claim, Check) for claim in claims)
+    evidence = [claim for claim in claims if isinstance(claim, Value | Check | Table)]
+    property_only = not compared and bool(evidence) and all(isinstance(claim, Check) for claim in evidence)
     names = _names(claims)
     for span in sentence.spans:
         if span.kind == "display" and not display:
@@ -199,7 +201,7 @@ def _numerals(file: str, span: Span, vouched: list[float], names: list[re.Patter
 
 def _vouched(match: re.Match[str], vouched: list[float]) -> bool:
     digits, power, suffix = match.groups()
-    number = float(re.sub(r"[,_]", "", digits))
+    number = unicodedata.numeric(digits) if len(digits) == 1 else float(re.sub(r"[,_]", "", digits))
     candidates = [number]
     if power and number:
         with contextlib.suppress(ValueError, OverflowError):  # a lone ⁻, or a tower

@@ -9,12 +9,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
 from markdown_it.token import Token
 from mdit_py_plugins.attrs.parse import ParseError
 from mdit_py_plugins.attrs.parse import parse as parse_attributes
 
 from proofdeck.errors import Problem, did_you_mean
+from proofdeck.mapping import Unreadable, read_mapping
 from proofdeck.parse.inline import Inlines
 from proofdeck.parse.markdown import HOLE, reader
 from proofdeck.parse.model import (
@@ -48,6 +48,8 @@ class _PartDraft:
     name: str
     place: Place
     heading: Token
+    cut: int = 0
+    """Column at which the heading's text begins, behind `## L1:`."""
     tokens: list[Token] = field(default_factory=list)
 
 
@@ -88,7 +90,7 @@ def _structure(tokens: list[Token], file: str, problems: list[Problem]) -> tuple
         elif token.type == "heading_open" and token.level == 0 and token.tag == "h2" and drafts:
             place = Place(file, _line(token), 1)
             name = _part_name(token, tokens[index + 1], place, drafts[-1], problems)
-            drafts[-1].parts.append(_PartDraft(name, place, tokens[index + 1]))
+            drafts[-1].parts.append(_PartDraft(name, place, tokens[index + 1], token.meta.get("cut", 0)))
             index += 2
         elif drafts:
             drafts[-1].parts[-1].tokens.append(token)
@@ -167,21 +169,9 @@ def _front_matter(token: Token | None, file: str, problems: list[Problem]) -> tu
         problems.append(Problem(file, 1, 0, "no front matter", "begin the file with ---, deck: …, ---"))
         return "", ()
     try:
-        data: Any = yaml.load(token.content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 2 if mark else 1
-        problems.append(
-            Problem(
-                file,
-                line,
-                mark.column + 1 if mark else 0,
-                f"front matter is not YAML: {getattr(error, 'problem', error)}",
-            )
-        )
-        return "", ()
-    if not isinstance(data, dict):
-        problems.append(Problem(file, 1, 0, "front matter is not a mapping", "write deck: … and tags: […]"))
+        data = read_mapping(token.content)
+    except Unreadable as error:
+        problems.append(Problem(file, error.line + 1, error.column, f"front matter: {error.message}"))
         return "", ()
     for key in data:
         if key not in FRONT_MATTER:
@@ -291,7 +281,7 @@ def _id(draft: _Draft, title: str, problems: list[Problem]) -> str:
 
 def _part(draft: _PartDraft, inlines: Inlines, problems: list[Problem]) -> Part:
     inlines.part = draft.name
-    question = inlines.render_heading(draft.heading)
+    question = inlines.render_heading(draft.heading, draft.cut)
     title = plain(question)
     if not title and not question:
         problems.append(

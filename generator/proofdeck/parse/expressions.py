@@ -7,6 +7,7 @@ Nothing here evaluates anything: a call becomes data, and only a worker process 
 from __future__ import annotations
 
 import ast
+import math
 import re
 from dataclasses import dataclass
 
@@ -123,16 +124,19 @@ def _call(node: ast.expr) -> Call:
         raise ExpressionError(f"`{name}` names no module", f"write module.{name}(…)", node.col_offset)
     if any(isinstance(argument, ast.Starred) for argument in node.args):
         raise ExpressionError("`*` has no place in a call", "write every argument out", node.col_offset)
-    kwargs = []
+    kwargs: list[tuple[str, Literal]] = []
     for keyword in node.keywords:
         if keyword.arg is None:
             raise ExpressionError(
                 "`**` has no place in a call", "write every argument out", keyword.col_offset
             )
+        if keyword.arg in (name for name, _ in kwargs):
+            raise ExpressionError(f"`{keyword.arg}` is given twice", offset=keyword.col_offset)
         kwargs.append((keyword.arg, _literal(keyword.value)))
+    kwargs.sort(key=lambda pair: pair[0])
     args = tuple(_literal(argument) for argument in node.args)
     numbers = tuple(_numbers(args)) + tuple(_numbers(tuple(value for _, value in kwargs)))
-    return Call(name, args, tuple(sorted(kwargs, key=lambda pair: pair[0])), numbers)
+    return Call(name, args, tuple(kwargs), numbers)
 
 
 def _dotted(node: ast.expr) -> str:
@@ -145,6 +149,11 @@ def _dotted(node: ast.expr) -> str:
 
 def _literal(node: ast.expr) -> Literal:
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | bool | None):
+        number = node.value
+        if (isinstance(number, float) and not math.isfinite(number)) or (
+            isinstance(number, int) and abs(number) > LARGEST
+        ):
+            raise ExpressionError("the number is too large", "numbers end near 10^300", node.col_offset)
         return node.value
     if isinstance(node, ast.List | ast.Tuple):
         return tuple(_literal(item) for item in node.elts)
@@ -181,6 +190,7 @@ def texts(call: Call) -> list[str]:
     return walk(call.args) + walk(tuple(value for _, value in call.kwargs))
 
 
+LARGEST = 10**300
 OPERATORS = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "~=": "≈", "~": "≈"}
 _OPERATOR = re.compile(
     r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([(\[{])|([)\]}])|(==|!=|<=|>=|~=|[≈=≠<≤>≥~])"""
@@ -197,7 +207,7 @@ def parse_check(text: str) -> Call | Comparison:
     left_text, operator, right_text = split
     tolerance, relative = None, False
     if found := _TOLERANCE.search(right_text):
-        tolerance = float(found[1].replace(",", ""))
+        tolerance = _finite(found[1].replace(",", ""))
         relative = found[2] == "%"
         tolerance = tolerance / 100 if relative else tolerance
         right_text = right_text[: found.start()]
@@ -214,6 +224,16 @@ def parse_check(text: str) -> Call | Comparison:
     if tolerance is not None:
         numbers += [tolerance * 100, tolerance] if relative else [tolerance]
     return Comparison(left, operator, right, tolerance, relative, tuple(numbers))
+
+
+def _finite(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ExpressionError(f"`{text}` is not a number") from None
+    if not math.isfinite(number):
+        raise ExpressionError(f"`{text}` is too large a number")
+    return number
 
 
 def _split(text: str) -> tuple[str, str, str] | None:
@@ -242,7 +262,7 @@ def _side(text: str) -> Operand:
     if unit and unit not in ("%", "×", *units.COUNTS) and units.measure(unit) is None:
         raise ExpressionError(f"unknown unit `{unit}`", "for example GB, GiB, %, ms, TFLOP/s")
     digits = re.sub(r"[,_]", "", whole)
-    number = float(f"{digits}.{fraction or 0}e{exponent or 0}")
+    number = _finite(f"{digits}.{fraction or 0}e{exponent or 0}")
     return Operand(
         None, None, -number if sign in ("-", "−") else number, unit, len(fraction or ""), int(exponent or 0)
     )

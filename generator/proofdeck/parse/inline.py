@@ -33,23 +33,25 @@ class Inlines:
         self.part = "root"
         self._md = reader()
 
-    def render_heading(self, inline: Token) -> Body:
-        """Read a heading's inline token and return its HTML."""
-        self._read(inline, "heading", inline.map[0] if inline.map else 0)
+    def render_heading(self, inline: Token, cut: int = 0) -> Body:
+        """Read a heading's inline token and return its HTML; `cut` characters before it are its label."""
+        self._read(inline, "heading", inline.map[0] if inline.map else 0, cut)
         return self._fill(self._render_inline(inline.children or []))
 
     def render_blocks(self, tokens: Sequence[Token]) -> Body:
         """Read the roles of block tokens, remember their sentences, and return their HTML."""
-        line, row = 0, -1
+        line, row, column = 0, -1, 0
         for token in tokens:
             if token.map:
                 line = token.map[0]
             if token.type == "tr_open":
-                row = line
+                row, column = line, 0
             elif token.type in ("tbody_close", "table_close"):
                 row = -1
             elif token.type == "inline":
-                self._read(token, "row" if row >= 0 else "paragraph", line)
+                column = self._read(
+                    token, "row" if row >= 0 else "paragraph", line, column if row >= 0 else 0
+                )
             elif token.type.startswith("math_block"):
                 span = Span("display", token.content.strip(), 0, _Locator(self.lines, "", line))
                 self.blocks.append(Block(self.note, self.part, "display", line + 1, (span,)))
@@ -74,9 +76,12 @@ class Inlines:
         pieces[1::2] = [claims[int(index)] for index in pieces[1::2]]
         return tuple(piece for piece in pieces if piece != "")
 
-    def _read(self, inline: Token, kind: str, line: int) -> None:
-        """Turn the roles of an inline token into claims and remember its sentences."""
-        where = _Locator(self.lines, inline.content, line)
+    def _read(self, inline: Token, kind: str, line: int, column: int) -> int:
+        """Turn the roles of an inline token into claims and remember its sentences.
+
+        Looks for the text from `column` on (counted from 0) and returns the column behind it.
+        """
+        where = _Locator(self.lines, inline.content, line, column)
         spans: list[Span] = []
         self._children(inline.children or [], inline.content, 0, where, spans)
         previous = self.blocks[-1] if self.blocks else None
@@ -87,6 +92,7 @@ class Inlines:
             )  # fmt: skip
         elif spans:
             self.blocks.append(Block(self.note, self.part, kind, line + 1, tuple(spans)))
+        return where(len(inline.content))[1] if kind == "row" and inline.content else column
 
     def _children(
         self, children: Sequence[Token], content: str, base: int, where: _Locator, spans: list[Span]
@@ -99,8 +105,15 @@ class Inlines:
                 if not child.content:
                     continue
                 found = content.find(child.content, cursor)
-                start, cursor = (found, found + len(child.content)) if found >= 0 else (cursor, cursor)
-                spans.append(Span(kind, child.content, base + start, where))
+                if found < 0 and kind == "text":  # it holds escapes: one span for each stretch without
+                    start = cursor
+                    for begin, end, text in _stretches(content, start, child.content):
+                        spans.append(Span(kind, text, base + begin, where))
+                        cursor = end
+                else:
+                    start = cursor if found < 0 else found
+                    cursor = start + len(child.content) if found >= 0 else cursor
+                    spans.append(Span(kind, child.content, base + start, where))
                 if kind == "text" and (open_role := _OPEN_ROLE.search(child.content)):
                     place = Place(self.file, *where(base + start + open_role.start()))
                     hint = "close it with the same number of backticks; in a table row write \\| for |"
@@ -152,23 +165,61 @@ class Inlines:
         return Image(place, path, token.content)
 
 
+_MARKERS = re.compile(r"(?:[ \t]|>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])|#{1,6}(?=[ \t])|\|)*")
+"""What stands before the text of a line: indentation, quotes, list and heading marks, a table's edge."""
+
+
+def _stretches(content: str, cursor: int, text: str) -> list[tuple[int, int, str]]:
+    """Match text whose source has backslash escapes and entities; return (begin, end, text) of each stretch."""
+    found: list[tuple[int, int, str]] = []
+    for char in text:
+        while cursor < len(content) and content[cursor] != char:
+            if content[cursor] == "&" and (end := content.find(";", cursor)) > 0:
+                found.append((cursor, end + 1, char))
+                cursor = end + 1
+                break
+            cursor += 1
+        else:
+            if cursor >= len(content):
+                break
+            if found and found[-1][1] == cursor and len(found[-1][2]) == cursor - found[-1][0]:
+                begin, _, before = found.pop()
+                found.append((begin, cursor + 1, before + char))
+            else:
+                found.append((cursor, cursor + 1, char))
+            cursor += 1
+    return found
+
+
 class _Locator:
     """Finds line and column of an offset in a paragraph whose lines lost their indentation."""
 
-    __slots__ = ("content", "first", "lines")
+    __slots__ = ("column", "content", "first", "lines")
 
-    def __init__(self, lines: list[str], content: str, first: int) -> None:
+    def __init__(self, lines: list[str], content: str, first: int, column: int = 0) -> None:
         self.lines = lines
         self.content = content
         self.first = first
+        self.column = column
+        """Where to begin looking in the first line: behind the cells and marks that precede."""
 
     def __call__(self, offset: int) -> tuple[int, int]:
         before = self.content[:offset]
         down = before.count("\n")
         begin = before.rfind("\n") + 1
         end = self.content.find("\n", begin)
-        text = self.content[begin : end if end >= 0 else None]
+        text = self.content[begin : end if end >= 0 else None].rstrip()
         number = self.first + down
         if number >= len(self.lines):
             return self.first + 1, 1
-        return number + 1, max(0, self.lines[number].find(text.rstrip())) + offset - begin + 1
+        line = self.lines[number]
+        marks = max(_MARKERS.match(line).end(), 0 if down else self.column)  # type: ignore[union-attr]
+        found = line.find(text, marks)
+        if found < 0:
+            found = line.find(text)
+        if found >= 0:
+            return number + 1, found + offset - begin + 1
+        # in a table's cell `\|` has become `|`
+        written = text.replace("|", "\\|")
+        shift = text[: offset - begin].count("|")
+        return number + 1, max(0, line.find(written, marks)) + offset - begin + shift + 1

@@ -72,7 +72,7 @@ def _heading_parts(state: StateCore) -> None:
             token.meta = {"attributes": found[1], "offset": found.start()}
             inline.content = inline.content[: found.start()]
         elif token.tag == "h2" and (found := PART.match(inline.content)):
-            token.meta = {"part": found[1]}
+            token.meta = {"part": found[1], "cut": found.end()}
             inline.content = inline.content[found.end() :]
 
 
@@ -156,6 +156,11 @@ def _math_block(_self: RendererHTML, tokens: Sequence[Token], index: int, _o: Op
     return f"<p>{display_math(tokens[index].content)}</p>\n"
 
 
+def _link(_self: RendererHTML, tokens: Sequence[Token], index: int, _o: OptionsDict, _e: Env) -> str:
+    attributes = "".join(f' {name}="{escape(str(value))}"' for name, value in tokens[index].attrs.items())
+    return f"<a{attributes}>"
+
+
 def _hole(_self: RendererHTML, tokens: Sequence[Token], index: int, _o: OptionsDict, env: Env) -> str:
     """Leave a hole for the claim that the reader of roles put on the token."""
     claim = tokens[index].meta.get("claim")
@@ -175,4 +180,5 @@ RULES: dict[str, Rule] = {
     "math_block": _math_block,
     "myst_role": _hole,
     "image": _hole,
+    "link_open": _link,
 }

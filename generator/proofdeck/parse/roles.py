@@ -12,7 +12,19 @@ from proofdeck.parse.expressions import (
     parse_check,
     parse_operand,
 )
-from proofdeck.parse.model import Body, Check, Cite, Claim, Cloze, Figure, Judgement, Place, Table, Value
+from proofdeck.parse.model import (
+    Body,
+    Check,
+    Cite,
+    Claim,
+    Cloze,
+    Figure,
+    Judgement,
+    Place,
+    Table,
+    Value,
+    claims_in,
+)
 from proofdeck.units import FormatError, parse_format
 
 Nested = Callable[[str, int], Body]
@@ -94,7 +106,10 @@ def _cloze(text: str, place: Place, nested: Nested) -> Cloze:
     hidden, hint = _cloze_hint(text[found.end() :])
     if not hidden.strip():
         raise ExpressionError("a cloze hides some text")
-    return Cloze(place, text, int(found[1]), nested(hidden, found.end()), hint)
+    body = nested(hidden, found.end())
+    if any(isinstance(claim, Cloze) for claim in claims_in(body)):
+        raise ExpressionError("a cloze inside a cloze", "write them one after the other")
+    return Cloze(place, text, int(found[1]), body, hint)
 
 
 def _cloze_hint(text: str) -> tuple[str, str]:

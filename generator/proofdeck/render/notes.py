@@ -212,6 +212,9 @@ class _Writer:
         self.card.clozes.add(claim.number)
         # `}}` ends a cloze and `::` begins its hint, inside math and code too
         body = self.html(claim.body).replace("}}", "}&#125;").replace("::", ":&#58;")
-        body = body + " " if body.endswith("}") else body
+        if body.endswith("}"):
+            body += " "
+        elif body.endswith(":"):  # it would join the `::` of the hint
+            body = body[:-1] + "&#58;"
         hint = escape_prose(claim.hint).replace("}}", "}&#125;").replace("::", ":&#58;")
         return f"{{{{c{claim.number}::{body}{'::' + hint if hint else ''}}}}}"
