@@ -10,11 +10,10 @@ import yaml
 class Unreadable(Exception):
     """Text that is no YAML mapping; line and column count from 1, 0 where unknown."""
 
-    def __init__(self, line: int, column: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, line: int, column: int, not_what: str) -> None:
+        super().__init__(f"not {not_what}")
         self.line = line
         self.column = column
-        self.message = message
 
 
 def read_mapping(text: str | bytes) -> dict[Any, Any]:
@@ -25,9 +24,9 @@ def read_mapping(text: str | bytes) -> dict[Any, Any]:
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         told = getattr(error, "problem", None) or str(error) or type(error).__name__
-        raise Unreadable(line, column, f"not YAML: {told}") from None
+        raise Unreadable(line, column, f"YAML: {told}") from None
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise Unreadable(1, 1, "not a mapping: write `key: value` lines")
+        raise Unreadable(0, 0, "a mapping")
     return data

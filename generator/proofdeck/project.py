@@ -149,5 +149,5 @@ def read_yaml(path: Path, file: str, problems: list[Problem]) -> dict[Any, Any] 
     try:
         return read_mapping(path.read_bytes())
     except Unreadable as error:
-        problems.append(Problem(file, error.line, error.column, error.message))
+        problems.append(Problem(file, error.line, error.column, str(error), "write `key: value` lines"))
         return None

@@ -202,9 +202,12 @@ def _scientific(value: float | int, spec: str) -> str:
 
 def _si(value: float | int, base: str, spec: str) -> str:
     """Choose the decimal prefix that leaves one to three digits before the point."""
-    steps = [(10.0**power, prefix) for prefix, power in reversed(DECIMAL.items())]
-    factor, prefix = next(((f, p) for f, p in steps if abs(value) >= f), (1.0, ""))
-    number = _number(value / factor, spec, significant=3)
+    steps = [(1.0, ""), *((10.0**power, prefix) for prefix, power in DECIMAL.items())]
+    for (factor, prefix), (following, _) in zip(steps, [*steps[1:], (math.inf, "")], strict=True):
+        number = _number(value / factor, spec, significant=3)
+        # what rounds up to 1,000 of one prefix is 1 of the next
+        if abs(value) < following and float(f"{abs(value) / factor:.3g}") < 1000:
+            break
     if base in COUNTED:
         return f"{number}\N{NO-BREAK SPACE}{prefix}" if prefix else number
     return _with_unit(number, prefix + base) if prefix else _with_unit(number, base)

@@ -171,7 +171,7 @@ def _tell(value: float | int, base: str, how: Format) -> str:
     try:
         return format_value(value, base, how)
     except FormatError:
-        return f"{value:g}"
+        return f"{value:g}" if isinstance(value, float) else "a huge number"
 
 
 def _holds(a: float, b: float, test: Comparison, slack: float, scale: float) -> bool:

@@ -196,7 +196,7 @@ def _numerals(file: str, span: Span, vouched: list[float], names: list[re.Patter
         else:
             message = f"`{written}` is a bare number"
         hint = f"compute it with {{value}}, compare it with {{check}}`module.function() ≈ {written}`, or {{cite}} it"
-        yield Problem(file, span.line, span.column + match.start(), message, hint)
+        yield Problem(file, *span.where(span.offset + match.start()), message, hint)
 
 
 def _vouched(match: re.Match[str], vouched: list[float]) -> bool:

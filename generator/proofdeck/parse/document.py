@@ -171,7 +171,8 @@ def _front_matter(token: Token | None, file: str, problems: list[Problem]) -> tu
     try:
         data = read_mapping(token.content)
     except Unreadable as error:
-        problems.append(Problem(file, error.line + 1, error.column, f"front matter: {error.message}"))
+        hint = "" if error.line else "write deck: … and tags: […]"
+        problems.append(Problem(file, error.line + 1, error.column, f"front matter is {error}", hint))
         return "", ()
     for key in data:
         if key not in FRONT_MATTER:

@@ -120,7 +120,8 @@ class Inlines:
                     self.problems.append(place.problem(f"the role `{open_role[1]}` is not closed", hint))
             elif child.type == "myst_role":
                 start = child.meta["offset"]
-                cursor = content.find(child.content, start) + len(child.content)
+                # the plugin has put a space where the role's text breaks the line
+                cursor = content.replace("\n", " ").find(child.content, start) + len(child.content)
                 self._role(child, base + start, where, spans)
             elif child.type in ("softbreak", "hardbreak"):
                 spans.append(Span("break", "\n", base + cursor, where))
