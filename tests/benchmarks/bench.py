@@ -76,7 +76,9 @@ def bench(notes: int, repeat: int, folder: Path) -> dict[str, Any]:
     found["bare_s"] = timed([sys.executable, "-c", bare], repeat)
     found["cold_s"] = timed(build, repeat, clean)
     time.sleep(0.2)
-    subprocess.run(build, check=True, capture_output=True)  # writes the stamp, now that the files have settled
+    subprocess.run(
+        build, check=True, capture_output=True
+    )  # writes the stamp, now that the files have settled
     found["idle_s"] = timed(build, max(5, repeat))
     found["edit_s"] = timed(build, max(3, repeat), edit)
     found["start_s"] = timed([sys.executable, "-c", "import click, yaml"], 9)
@@ -90,7 +92,9 @@ def bench(notes: int, repeat: int, folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--notes", type=int, default=10_000)
     parser.add_argument("--scale", default="", help="also measure these sizes, once each")
     parser.add_argument("--repeat", type=int, default=3)
@@ -102,7 +106,10 @@ def main() -> None:
         for size, repeat in sizes:
             rows.append(bench(size, repeat, Path(folder)))
             if not args.json:
-                told = {key: round(value, 3) if isinstance(value, float) else value for key, value in rows[-1].items()}
+                told = {
+                    key: round(value, 3) if isinstance(value, float) else value
+                    for key, value in rows[-1].items()
+                }
                 print(json.dumps(told, indent=2), flush=True)
     if args.json:
         print(json.dumps({"cores": os.cpu_count(), "runs": rows}, indent=2))

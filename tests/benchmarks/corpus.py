@@ -55,12 +55,16 @@ def write_project(root: Path, notes: int) -> None:
     (root / "verifiers" / "arithmetic.py").write_text(VERIFIER)
     (root / "decks" / "bench.yaml").write_text("title: Benchmark\n")
     for begin in range(0, notes, PER_FILE):
-        (root / "cards" / f"part-{begin // PER_FILE:05}.md").write_text(card_file(begin, min(begin + PER_FILE, notes)))
+        (root / "cards" / f"part-{begin // PER_FILE:05}.md").write_text(
+            card_file(begin, min(begin + PER_FILE, notes))
+        )
 
 
 def card_file(begin: int, end: int) -> str:
     lines = ["---", f"deck: Bench::Part {begin // 1000}", "tags: [bench]", "---", ""]
     for i in range(begin, end):
-        for label, (heading, body) in zip(("# ", "## L1: ", "## L2: ", "## L3: ", "## Trap: "), parts(i), strict=True):
+        for label, (heading, body) in zip(
+            ("# ", "## L1: ", "## L2: ", "## L3: ", "## Trap: "), parts(i), strict=True
+        ):
             lines += [f"{label}{heading}" + (f" {{#topic-{i}}}" if label == "# " else ""), "", body]
     return "\n".join(lines)
