@@ -40,7 +40,7 @@ from proofdeck.package.ledger import (
     write_ledger,
 )
 from proofdeck.package.notetypes import NOTE_TYPES, template_problems
-from proofdeck.parallel import spread
+from proofdeck.parallel import no_collector, spread
 from proofdeck.parse.model import Check, Table, Value
 from proofdeck.project import Manifest, Project
 from proofdeck.record import Record
@@ -115,7 +115,7 @@ def build(
 ) -> BuildReport:
     """Verify what changed, draw, render, lint and package the named decks (all by default)."""
     begin = time.perf_counter()
-    with exclusive(project), Cache(project.state).closing() as cache:
+    with exclusive(project), no_collector(), Cache(project.state).closing() as cache:
         stamp = Stamp(project, names, locked=locked, legacy=legacy, allow_stale=allow_stale)
         found = inspect(project, cache)
         manifests = _chosen(found, names)

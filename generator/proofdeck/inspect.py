@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from proofdeck.cache import Cache
+from proofdeck.cache import Cache, engine_fingerprint
 from proofdeck.errors import ContentError, Problem, did_you_mean
-from proofdeck.evidence.code import Code, Module
+from proofdeck.evidence.code import Code
 from proofdeck.parse.model import Claim, Image, Place, claims_of
 from proofdeck.project import Manifest, Project
 from proofdeck.references import Reference, read_references
@@ -72,11 +72,22 @@ def inspect(project: Project, cache: Cache) -> Inspection:
 
 
 def _code(project: Project, cache: Cache) -> Code:
-    before = cache.all("module")
-    remembered: dict[str, tuple[str, Module]] = {k: v for k, v in before.items() if v[1] is not None}
-    known = {file: digest for file, (digest, _) in remembered.items()}
-    code = Code(project.root, remembered)
-    cache.put("module", [(f, d, m) for f, (d, m) in remembered.items() if known.get(f) != d])
+    engine = engine_fingerprint()
+    kept = {
+        key: (digest.removesuffix(engine), module)
+        for key, (digest, module) in cache.all("module").items()
+        if module and digest.endswith(engine)
+    }
+    before = {file: digest for file, (digest, _) in kept.items()}
+    code = Code(project.root, kept)
+    cache.put(
+        "module",
+        [
+            (file, digest + engine, module)
+            for file, (digest, module) in kept.items()
+            if before.get(file) != digest
+        ],
+    )
     return code
 
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
+
+
+@contextlib.contextmanager
+def no_collector() -> Iterator[None]:
+    """Do without the search for reference cycles: a build makes millions of objects and no cycles."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -6,7 +6,6 @@ which evidence they need. The notes themselves stay pickled until somebody opens
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import pickle
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from proofdeck.cache import Cache, engine_fingerprint
 from proofdeck.errors import Problem
-from proofdeck.parallel import spread
+from proofdeck.parallel import no_collector, spread
 from proofdeck.parse.expressions import Call, Comparison
 from proofdeck.parse.model import (
     Check,
@@ -108,16 +107,10 @@ def _read(job: tuple[str, bytes, str]) -> Source:
         line = data.count(b"\n", 0, error.start) + 1
         problems = [Problem(file, line, 0, "not UTF-8", "save the file as UTF-8")]
         return Source(file, digest, (), (), tuple(problems), pickle.dumps(()))
-    # tens of thousands of small objects live and die together: looking for cycles among them is wasted
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with no_collector():
         parsed = parse(text, file)
         problems += parsed.problems
         problems += lint_numbers(parsed)
-    finally:
-        if collecting:
-            gc.enable()
     needs: dict[Need, None] = {}
     for note in parsed.notes:
         for claim in claims_of(note):

@@ -183,7 +183,8 @@ def _rounded(value: float, digits: int) -> str:
     """Round to significant digits, never cutting the integer part; drop zeros that say nothing."""
     if value == 0:
         return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # after rounding: 0.9999 is 1.00
+    places = max(0, digits - 1 - exponent)
     text = f"{value:,.{places}f}"
     exact = "." in text and math.isclose(float(text.replace(",", "")), value, rel_tol=1e-12)
     return text.rstrip("0").rstrip(".") if exact else text
@@ -202,12 +203,11 @@ def _scientific(value: float | int, spec: str) -> str:
 
 def _si(value: float | int, base: str, spec: str) -> str:
     """Choose the decimal prefix that leaves one to three digits before the point."""
-    steps = [(1.0, ""), *((10.0**power, prefix) for prefix, power in DECIMAL.items())]
-    for (factor, prefix), (following, _) in zip(steps, [*steps[1:], (math.inf, "")], strict=True):
-        number = _number(value / factor, spec, significant=3)
-        # what rounds up to 1,000 of one prefix is 1 of the next
-        if abs(value) < following and float(f"{abs(value) / factor:.3g}") < 1000:
-            break
+    factor, prefix = 1.0, ""
+    for larger, power in DECIMAL.items():
+        if float(f"{abs(value) / 10.0**power:.3g}") >= 1:
+            factor, prefix = 10.0**power, larger
+    number = _number(value / factor, spec, significant=3)
     if base in COUNTED:
         return f"{number}\N{NO-BREAK SPACE}{prefix}" if prefix else number
     return _with_unit(number, prefix + base) if prefix else _with_unit(number, base)

@@ -88,12 +88,16 @@ class Module:
 
 def read_module(name: str, file: str, text: str) -> Module:
     """Read the source `text` of the module `name` (dotted, from the project root) in `file`."""
-    here = f"{name}.__init__" if file.endswith("__init__.py") else name
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError) as error:
+        return _read_module(name, file, text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line, column = getattr(error, "lineno", 1) or 1, getattr(error, "offset", 1) or 1
-        return Module(name, error=(line, column, getattr(error, "msg", str(error))))
+        return Module(name, error=(line, column, getattr(error, "msg", "") or str(error)))
+
+
+def _read_module(name: str, file: str, text: str) -> Module:
+    here = f"{name}.__init__" if file.endswith("__init__.py") else name
+    tree = ast.parse(text)
     lines = text.split("\n")
     definitions: dict[str, Definition] = {}
     imports: dict[str, tuple[tuple[str, str], ...]] = {}

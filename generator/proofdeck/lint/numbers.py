@@ -183,9 +183,10 @@ def _sentence(file: str, sentence: _Sentence, display: bool) -> Iterator[Problem
 
 
 def _numerals(file: str, span: Span, vouched: list[float], names: list[re.Pattern[str]]) -> Iterator[Problem]:
-    text = _unnamed(span.text)
+    text = span.text
     for name in names:
         text = name.sub(lambda match: " " * len(match[0]), text)
+    text = _unnamed(text)
     for match in _NUMERAL.finditer(text):
         if _vouched(match, vouched):
             continue

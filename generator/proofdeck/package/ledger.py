@@ -66,6 +66,8 @@ class Ledger:
     notes: dict[str, Entry] = field(default_factory=dict)
     types: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Hash and `mod` by note type."""
+    lines: dict[Entry, str] = field(default_factory=dict, compare=False, repr=False)
+    """How the file says each entry that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +100,44 @@ def read_ledger(path: Path, root: Path) -> Ledger:
     ledger = Ledger()
     if not path.exists():
         return ledger
-    problems: list[Problem] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        rows = json.loads(f"[{','.join(lines)}]")  # one call reads a large ledger several times faster
+        if len(rows) != len(lines):
+            raise ValueError
+        for line, data in zip(lines, rows, strict=True):
+            _read_row(ledger, data, line)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ContentError(_broken(lines, path.relative_to(root).as_posix())) from None
+    return ledger
+
+
+def _read_row(ledger: Ledger, data: dict[str, Any], line: str) -> None:
+    if "format" in data:
+        return
+    if "notetype" in data:
+        ledger.types[data["notetype"]] = (data["hash"], int(data["mod"]))
+        return
+    entry = Entry(
+        data["note"], data["guid"], data["type"], int(data["mod"]), data["hash"], tuple(data["packages"]),
+        tuple(data.get("parts", ("root",))), tuple(data.get("clozes", ())), tuple(data.get("retired_clozes", ())),
+        bool(data.get("retired", False)),
+    )  # fmt: skip
+    ledger.notes[entry.id] = entry
+    ledger.lines[entry] = line
+
+
+def _broken(lines: list[str], file: str) -> list[Problem]:
+    """Name every line that is no line of a ledger."""
+    problems = []
+    for number, line in enumerate(lines, start=1):
         try:
-            data = json.loads(line)
-            if "format" in data:
-                continue
-            if "notetype" in data:
-                ledger.types[data["notetype"]] = (data["hash"], int(data["mod"]))
-                continue
-            ledger.notes[data["note"]] = Entry(
-                data["note"], data["guid"], data["type"], int(data["mod"]), data["hash"], tuple(data["packages"]),
-                tuple(data.get("parts", ("root",))), tuple(data.get("clozes", ())),
-                tuple(data.get("retired_clozes", ())), bool(data.get("retired", False)),
-            )  # fmt: skip
+            _read_row(Ledger(), json.loads(line), line)
         except (ValueError, KeyError, TypeError, AttributeError):
-            file = path.relative_to(root).as_posix()
             problems.append(
                 Problem(file, number, 0, "not a line of a history", "restore the file from version control")
             )
-    if problems:
-        raise ContentError(problems)
-    return ledger
+    return problems or [Problem(file, 0, 0, "not a history", "restore the file from version control")]
 
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
@@ -127,7 +145,8 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     lines = [json.dumps(HEADER)]
     for key, (digest, mod) in sorted(ledger.types.items()):
         lines.append(json.dumps({"notetype": key, "hash": digest, "mod": mod}))
-    lines += [ledger.notes[key].line() for key in sorted(ledger.notes)]
+    entries = [ledger.notes[key] for key in sorted(ledger.notes)]
+    lines += [ledger.lines.get(entry) or entry.line() for entry in entries]
     atomic.write(path, "\n".join(lines) + "\n")
 
 
@@ -151,7 +170,7 @@ def release(
     `types` maps note type to the hash of its definition. `packages` names every package that is built now:
     a note of theirs that is neither in `notes` nor among the ids `held` back is retired.
     """
-    after = Ledger(dict(ledger.notes), dict(ledger.types))
+    after = Ledger(dict(ledger.notes), dict(ledger.types), ledger.lines)
     counts = {name: Counts() for name in packages}
     for key, digest in types.items():
         known = ledger.types.get(key)

@@ -185,7 +185,7 @@ def _front_matter(token: Token | None, file: str, problems: list[Problem]) -> tu
 
 def _key_line(token: Token, key: str) -> int:
     for number, line in enumerate(token.content.split("\n"), start=2):
-        if line.lstrip().startswith(key):
+        if line.partition(":")[0].strip(" \t'\"") == key:
             return number
     return 1
 

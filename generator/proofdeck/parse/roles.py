@@ -114,7 +114,7 @@ def _cloze(text: str, place: Place, nested: Nested) -> Cloze:
 
 def _cloze_hint(text: str) -> tuple[str, str]:
     """Split off ` | hint`; a `|` without spaces around it belongs to the text (`$|x|$`)."""
-    hidden, bar, hint = text.rpartition(" | ")
+    hidden, bar, hint = f" {text}".rpartition(" | ")
     if not bar or hidden.count("$") % 2 or hidden.count("`") % 2:
         return text, ""
     return hidden, hint.strip()
