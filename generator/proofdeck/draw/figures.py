@@ -54,7 +54,7 @@ def read_drawings(project: Project) -> dict[str, Drawing]:
     problems: list[Problem] = []
     file = project.figures_lock.relative_to(project.root).as_posix()
     for number, line in enumerate(
-        project.figures_lock.read_text(encoding="utf-8", errors="replace").splitlines(), 1
+        project.figures_lock.read_text(encoding="utf-8", errors="replace").rstrip("\n").split("\n"), 1
     ):
         try:
             data = json.loads(line)

@@ -57,7 +57,9 @@ def read_lock(path: Path, root: Path) -> dict[str, Result]:
     file = path.relative_to(root).as_posix()
     results: dict[str, Result] = {}
     problems: list[Problem] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(
+        path.read_text(encoding="utf-8", errors="replace").rstrip("\n").split("\n"), start=1
+    ):
         if not line.strip():
             continue
         try:
@@ -103,7 +105,10 @@ def same(old: Any, new: Any, tolerance: float) -> bool:
     if isinstance(old, int | float) and isinstance(new, int | float):
         if math.isnan(old) or math.isnan(new):
             return math.isnan(old) and math.isnan(new)
-        return old == new or math.isclose(old, new, rel_tol=tolerance)
+        try:
+            return old == new or math.isclose(old, new, rel_tol=tolerance)
+        except OverflowError:  # whole numbers beyond any float are the same only if they are equal
+            return False
     if isinstance(old, dict) and isinstance(new, dict):
         return list(old) == list(new) and all(same(old[key], new[key], tolerance) for key in old)
     if isinstance(old, list) and isinstance(new, list):

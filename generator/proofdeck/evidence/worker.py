@@ -180,8 +180,8 @@ def plain(value: Any, depth: int = 0) -> Any:
         return {str(key): plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple) and depth < 3:
         return [plain(item, depth + 1) for item in value]
-    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
-        return plain(value.item(), depth)
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 and depth < 4:
+        return plain(value.item(), depth + 1)
     if hasattr(value, "numerator") and hasattr(value, "denominator"):
         return float(value)
     raise TypeError(f"returned {type(value).__name__}: return a number, a text, a mapping or a list of rows")

@@ -100,7 +100,8 @@ def read_ledger(path: Path, root: Path) -> Ledger:
     ledger = Ledger()
     if not path.exists():
         return ledger
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    text = path.read_text(encoding="utf-8", errors="replace").rstrip("\n")
+    lines = text.split("\n") if text else []
     try:
         rows = json.loads(f"[{','.join(lines)}]")  # one call reads a large ledger several times faster
         if len(rows) != len(lines):

@@ -117,7 +117,7 @@ def _cloze_hint(text: str) -> tuple[str, str]:
     hidden, bar, hint = f" {text}".rpartition(" | ")
     if not bar or hidden.count("$") % 2 or hidden.count("`") % 2:
         return text, ""
-    return hidden, hint.strip()
+    return hidden[1:], hint.strip()
 
 
 READERS: dict[str, Callable[[str, Place, Nested], Claim]] = {
