@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from proofdeck.build import evidence_counts
 from proofdeck.cache import Cache
 from proofdeck.evidence.code import as_mapping
 from proofdeck.inspect import Inspection, inspect
@@ -83,3 +83,21 @@ def witnesses(folder: Path, root: Path) -> dict[str, list[str]]:
                             f"{path.relative_to(root).as_posix()}::{node.name}"
                         )
     return found
+
+
+def evidence_counts(found: Inspection) -> dict[str, Counter[str]]:
+    """Count the evidence of every note by kind, without opening the notes."""
+    counts: dict[str, Counter[str]] = {}
+    for source in found.sources:
+        for head in source.heads:
+            kinds: Counter[str] = Counter()
+            for role, function in head.claims:
+                known = found.code.functions.get(function)
+                if role in ("cite", "judgement"):
+                    kinds["cited" if role == "cite" else "judgement"] += 1
+                elif known and known.kind == "measurement":
+                    kinds["measured"] += 1
+                elif known:
+                    kinds["checked" if role == "check" else "computed"] += 1
+            counts[head.id] = kinds
+    return counts
