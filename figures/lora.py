@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @figure
 def trainable_share() -> Figure:
-    """Trainable share of Llama-2-7B against rank, from hundredths of a per cent to a tenth."""
+    """Trainable share of Llama-2-7B: in proportion to rank, more where more matrices adapt."""
     from matplotlib.figure import Figure
 
     fig = Figure(figsize=(5, 3.2))

@@ -107,15 +107,15 @@ def info(dtype: str) -> dict[str, float]:
 def table() -> list[dict[str, str | float]]:
     """The formats used in training, one a row.
 
-    Formula: see `info`.
-    Unit: format=str, bits=bit, max=1, normal=1, subnormal=1, epsilon=1
+    Formula: see `info`; smallest is the smallest subnormal, step that after 1.
+    Unit: format=str, max=1, smallest=1, step=1
     Source: micikevicius2022, IEEE 754
     """
-    columns = ("bits", "max", "normal", "subnormal", "epsilon")
+    columns = {"max": "max", "smallest": "subnormal", "step": "epsilon"}
     names = ("fp32", "bf16", "fp16", "fp8_e5m2", "fp8_e4m3")
     return [
         {"format": name.replace("fp8_", "").upper() if "_" in name else name}
-        | {column: info(name)[column] for column in columns}
+        | {column: info(name)[key] for column, key in columns.items()}
         for name in names
     ]
 

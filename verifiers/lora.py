@@ -131,18 +131,26 @@ def scale_of(alpha: float, rank: int, rule: str = "alpha/r") -> float:
 
 
 @verifier
-def first_step(rank: int, alpha: float, columns: int, rule: str = "alpha/r") -> float:
-    """Size of the first Adam step on W through an adapter, over that of full fine-tuning.
+def first_step(
+    rank: int, alpha: float, columns: int, rule: str = "alpha/r", optimiser: str = "adam"
+) -> float:
+    """How far the first step lowers the loss, to first order, over that of full fine-tuning.
 
-    Formula: s·sqrt(r/(3k)): Adam moves each entry of B by the learning rate, so an entry of
-    ΔW = s·B·A is a sum of r entries of A, drawn uniformly with variance 1/(3k).
+    Formula: −⟨G, ΔW⟩ with ΔW = s·ΔB·A, entries of A uniform with variance 1/(3k), B = 0, same rate.
+    SGD: ΔB = −η·s·G·Aᵀ, on average s²·r/(3k). Adam: ΔB = −η·sign(G·Aᵀ), s·r/(√3·k) for a
+    gradient G with normally distributed entries.
     Unit: 1
-    Source: kalajdzievski2023, derived to leading order in r/k
+    Source: kalajdzievski2023, derived
     """
     _check_rank(rank)
     if columns < 1 or alpha <= 0:
         raise ValueError("columns and alpha must be positive")
-    return scale_of(alpha, rank, rule) * math.sqrt(rank / (3 * columns))
+    scale = scale_of(alpha, rank, rule)
+    if optimiser == "sgd":
+        return scale * scale * rank / (3 * columns)
+    if optimiser == "adam":
+        return scale * rank / (math.sqrt(3) * columns)
+    raise ValueError(f"unknown optimiser {optimiser!r}; 'adam' or 'sgd'")
 
 
 def adapter_forward(x: Array, w: Array, a: Array, b: Array, scale: float) -> Array:
@@ -175,7 +183,8 @@ def _case(seed: int, rank: int) -> tuple[Array, ...]:
 def start_keeps_function() -> dict[str, object]:
     """Check that B = 0 leaves the output bit for bit, and that training can still start.
 
-    Formula: at B = 0, dL/dB = s·gᵀ·x·Aᵀ ≠ 0 while dL/dA = s·Bᵀ·gᵀ·x = 0; at A = B = 0 both are 0.
+    Formula: at B = 0, dL/dB = s·gᵀ·x·Aᵀ ≠ 0 while dL/dA = s·Bᵀ·gᵀ·x = 0, at A = 0 the reverse;
+    at A = B = 0 both are 0, yet L rises along (A, B) and falls along (A, −B), or the reverse.
     Shapes: x [n, k], g [n, d], A [r, k], B [d, r].
     Unit: check
     Source: hu2022
@@ -188,8 +197,16 @@ def start_keeps_function() -> dict[str, object]:
             assert same.all(), "the adapter changes the output at the start"
             by_a, by_b = factor_gradients(x, g, a, zero_b, 2.0)
             assert not by_a.any() and by_b.any(), "at B = 0 only B should receive a gradient"
+            same = adapter_forward(x, w, zero_a, b, 2.0) == x @ w.T
+            by_a, by_b = factor_gradients(x, g, zero_a, b, 2.0)
+            assert same.all() and by_a.any() and not by_b.any(), "at A = 0 only A should move"
             by_a, by_b = factor_gradients(x, g, zero_a, zero_b, 2.0)
             assert not by_a.any() and not by_b.any(), "from A = B = 0 something trains"
+            there, back = (
+                float((g * (adapter_forward(x, w, a, side, 2.0) - x @ w.T)).sum())
+                for side in (b, -b)
+            )
+            assert there * back < 0, "A = B = 0 is no saddle"
     return {"ranks": "1, 4, 8", "seeds": 4, "output": "equal bit for bit"}
 
 

@@ -203,7 +203,7 @@ def gradient_is_p_minus_q() -> dict[str, object]:
 def stable_form_is_exact() -> dict[str, object]:
     """Check log-softmax after subtracting the maximum against 50-digit arithmetic.
 
-    Formula: log p_k = z_k − m − ln Σ exp(z_j − m), the same for every m.
+    Formula: log p_k = z_k − m − ln Σ exp(z_j − m), the same for every m, by exact decimals too.
     Unit: check
     Source: definition
     """
@@ -214,6 +214,9 @@ def stable_form_is_exact() -> dict[str, object]:
             exact = [Decimal(z) for z in logits]
             total = sum((z.exp() for z in exact), Decimal(0)).ln()
             truth = np.array([float(z - total) for z in exact])
+            for m in (Decimal(-7), max(exact)):  # any shift, not the maximum alone
+                moved = m + sum(((z - m).exp() for z in exact), Decimal(0)).ln()
+                assert abs(moved - total) < Decimal("1e-40"), f"the shift {m} does not cancel"
         ours = log_softmax(np.array(logits))
         assert np.isfinite(ours).all(), f"log-softmax of {logits} is not finite"
         assert np.allclose(ours, truth, rtol=1e-12, atol=1e-12), f"log-softmax of {logits} is off"
@@ -224,7 +227,7 @@ def stable_form_is_exact() -> dict[str, object]:
 def cross_entropy_is_entropy_plus_kl() -> dict[str, object]:
     """Check that cross-entropy splits into the target's entropy and a KL divergence.
 
-    Formula: H(q, p) = H(q) + KL(q ‖ p), and KL ≥ 0.
+    Formula: H(q, p) = H(q) + KL(q ‖ p), and KL ≥ 0 with equality at p = q.
     Unit: check
     Source: definition
     """
@@ -234,7 +237,9 @@ def cross_entropy_is_entropy_plus_kl() -> dict[str, object]:
         entropy = -(q * np.log(q)).sum()
         kl = (q * (np.log(q) - log_p)).sum()
         assert abs(-(q * log_p).sum() - entropy - kl) < 1e-12, "H(q, p) ≠ H(q) + KL(q ‖ p)"
-        assert kl >= 0, "a KL divergence is negative"
+        assert kl > 0, "a KL divergence is not positive though p ≠ q"
+        least = -(q * log_softmax(np.log(q))).sum()
+        assert abs(least - entropy) < 1e-12, "at p = q the loss is not the entropy"
     return {"classes": 10, "seeds": 20, "tolerance": 1e-12}
 
 

@@ -61,14 +61,17 @@ def running_sum(dtype: str, terms: int) -> float:
 def max_scale(gradient: float, dtype: str = "fp16") -> int:
     """The largest power of two by which a gradient can be scaled without overflow.
 
-    Formula: the largest 2^k with |g|·2^k at most the largest finite number.
+    Formula: the largest 2^k for which |g|·2^k rounds to a finite number.
     Unit: 1
     Source: micikevicius2018
     """
     if not gradient or not math.isfinite(gradient):
         raise ValueError("gradient must be finite and not zero")
     fmt = formats.get_format(dtype)
-    k = formats.exponent_of(formats.decode(fmt.largest_code, fmt) / abs(Fraction(gradient)))
+    size = abs(Fraction(gradient))
+    k = formats.exponent_of(formats.decode(fmt.largest_code, fmt) / size)
+    # just past the largest number some still round back to it
+    k += formats.nearest(size * formats.power_of_two(k + 1), fmt) is not None
     if k < 0:
         raise ValueError(f"{gradient} overflows {dtype} without any scale")
     return 1 << k
@@ -134,11 +137,11 @@ def dynamic_scale(
     """
     if steps < 1 or interval < 1 or initial < 1 or not gradient > 0:
         raise ValueError("gradient, steps, initial and interval must be positive")
-    largest = formats.decode(formats.get_format("fp16").largest_code, formats.get_format("fp16"))
+    fp16 = formats.get_format("fp16")
     size, scale = Fraction(gradient), Fraction(initial)
     clean = skipped = first = 0
     for step in range(steps):
-        if size * scale > largest:
+        if formats.nearest(size * scale, fp16) is None:
             first += skipped == step  # no clean step yet
             scale, clean, skipped = scale / 2, 0, skipped + 1
             continue

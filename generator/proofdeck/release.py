@@ -81,7 +81,7 @@ def update_ledger(
             m.name,
             p.file,
             p.note.line,
-        )  # fmt: skip
+        )
         for m in manifests
         for p in notes[m.name]
     ]

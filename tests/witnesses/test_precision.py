@@ -44,7 +44,7 @@ def test_running_sum_equals_a_loop_of_tensors(dtype: str) -> None:
 
 
 @witnesses("precision.max_scale")
-@pytest.mark.parametrize("gradient", [2.0, 1.0, 0.999, 3e-5, 700.0, 65504.0])
+@pytest.mark.parametrize("gradient", [2.0, 1.0, 0.999, 3e-5, 700.0, 65504.0, 65510.0])
 def test_the_next_scale_overflows_a_real_tensor(gradient: float) -> None:
     scale = precision.max_scale(gradient)
     half = torch.tensor([gradient * scale, gradient * scale * 2], dtype=torch.float64).half()
