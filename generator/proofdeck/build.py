@@ -92,7 +92,7 @@ def build(
             if not locked:
                 tidy(project, drawings)
             forget_packages(project, found)
-        stamp.write(report.as_json())
+        stamp.write(report.as_json(), found.code.files.values())
     report.seconds = time.perf_counter() - begin
     return report
 

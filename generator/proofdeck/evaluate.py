@@ -59,6 +59,8 @@ def evaluate(project: Project, expression: str) -> Evaluated:
             )
         facts[str(outcome.task.call)] = Fact(str(outcome.task.call), outcome.value, function)
     first = facts[str(calls[0])]
+    if isinstance(claim, Value) and first.function.is_check:
+        claim = Check(claim.place, claim.text, calls[0])
     try:
         if isinstance(claim, Check) and (first.function.is_check or not isinstance(claim.test, Call)):
             return Evaluated(

@@ -10,11 +10,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proofdeck import __version__
+from proofdeck import __version__, atomic
 
 if TYPE_CHECKING:
     from proofdeck.project import Project
@@ -32,17 +32,23 @@ class Stamp:
         self.path = stamp_path(project.root, names, options)
         self.begun = time.time_ns()
 
-    def write(self, report: dict[str, Any]) -> None:
-        """Remember that the project as it is now has been built, unless something moved meanwhile."""
+    def write(self, report: dict[str, Any], modules: Iterable[str] = ()) -> None:
+        """Remember that the project as it is now has been built, unless something moved meanwhile.
+
+        `modules` are the local Python files that verifiers and figures import, wherever they stand.
+        """
+        elsewhere = sorted(file for file in modules if not file.startswith(FOLDERS))
         # written by the build itself: locks, drawings, packages
         ours = ("decks/", "verifiers/evidence.lock", "figures/drawn")
-        newest = max(
-            (t for name, t, _ in _files(self.root) if not name.startswith(ours) or name.endswith(".yaml")),
-            default=0,
-        )
-        if newest + TICK > self.begun:
+        times = [
+            t
+            for name, t, _ in _files(self.root, elsewhere)
+            if not name.startswith(ours) or name.endswith(".yaml")
+        ]
+        if max(times, default=0) + TICK > self.begun:
             return
-        self.path.write_text(json.dumps({"signature": signature(self.root), "report": report}))
+        state = {"signature": signature(self.root, elsewhere), "elsewhere": elsewhere, "report": report}
+        atomic.write(self.path, json.dumps(state))
 
 
 def stamp_path(root: Path, names: Sequence[str], options: dict[str, bool]) -> Path:
@@ -55,29 +61,31 @@ def unchanged(root: Path, names: Sequence[str], options: dict[str, bool]) -> dic
     try:
         data = json.loads(stamp_path(root, names, options).read_text())
         report: dict[str, Any] = data["report"]
-        return report if data["signature"] == signature(root) else None
+        return report if data["signature"] == signature(root, data["elsewhere"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def signature(root: Path) -> str:
+def signature(root: Path, elsewhere: Iterable[str] = ()) -> str:
     """Return a digest of names, times and sizes of everything that a build depends on."""
     digest = hashlib.sha256(f"{__version__} {sys.version}".encode())
-    for name, changed, size in _files(root):
+    for name, changed, size in _files(root, elsewhere):
         digest.update(f"{name} {changed} {size}\n".encode("utf-8", "surrogateescape"))
     for folder in (os.path.dirname(__file__), *_libraries()):
         digest.update(f"{folder} {_newest(folder)}\n".encode())
     return digest.hexdigest()
 
 
-def _files(root: Path) -> Iterator[tuple[str, int, int]]:
+def _files(root: Path, elsewhere: Iterable[str]) -> Iterator[tuple[str, int, int]]:
     """Yield name, time of change and size of every file, in a fixed order."""
     base = str(root)
     pending = [os.path.join(base, folder) for folder in FOLDERS]
-    plain = os.path.join(base, "pyproject.toml")
-    if os.path.exists(plain):
-        status = os.stat(plain)
-        yield "pyproject.toml", max(status.st_mtime_ns, status.st_ctime_ns), status.st_size
+    for name in ("pyproject.toml", *elsewhere):
+        try:
+            status = os.stat(os.path.join(base, name))
+        except OSError:
+            continue
+        yield name, max(status.st_mtime_ns, status.st_ctime_ns), status.st_size
     while pending:
         folder = pending.pop()
         try:

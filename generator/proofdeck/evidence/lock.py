@@ -103,9 +103,9 @@ def same(old: Any, new: Any, tolerance: float) -> bool:
     if isinstance(old, bool) or isinstance(new, bool):
         return old is new
     if isinstance(old, int | float) and isinstance(new, int | float):
-        if math.isnan(old) or math.isnan(new):
-            return math.isnan(old) and math.isnan(new)
         try:
+            if math.isnan(old) or math.isnan(new):
+                return math.isnan(old) and math.isnan(new)
             return old == new or math.isclose(old, new, rel_tol=tolerance)
         except OverflowError:  # whole numbers beyond any float are the same only if they are equal
             return False

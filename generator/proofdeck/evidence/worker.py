@@ -22,6 +22,7 @@ from importlib.machinery import FileFinder, SourceFileLoader
 from pathlib import Path
 from typing import Any
 
+ENGINE = str(Path(__file__).parents[1])
 GRACE = 5.0
 """Seconds after its deadline at which a worker that nobody stopped ends itself."""
 
@@ -95,9 +96,7 @@ def _answer(task: dict[str, Any]) -> dict[str, Any]:
 
 def _told(error: BaseException) -> str:
     """Say what was raised and where in the content."""
-    frames = [
-        f for f in traceback.extract_tb(error.__traceback__) if "proofdeck/evidence/worker" not in f.filename
-    ]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ENGINE)]
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, RuntimeError) and "memory" in text and "alloc" in text:

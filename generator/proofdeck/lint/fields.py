@@ -11,7 +11,7 @@ from proofdeck.render.notes import Rendered
 
 _CLOZE = re.compile(r"\{\{c(\d+)::(.*?)\}\}", re.S)
 _IMAGE = re.compile(r"<img\b[^>]*\bsrc=\"([^\"]*)\"")
-_DOLLAR_MATH = re.compile(r"\$\$.+?\$\$|\[\$\$?\]|\[latex\]", re.S)
+_DOLLAR_MATH = re.compile(r"\$\$[^$<]*[\\^_][^$<]*\$\$|\[\$\$?\]|\[latex\]")
 _CODE = re.compile(r"<(code|pre)\b.*?</\1>", re.S)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -29,7 +29,7 @@ def lint_fields(note: Rendered, file: str) -> Iterator[Problem]:
             yield problem(f"the note type `{kind.name}` has no field `{name}`")
         if _CONTROL.search(html):
             yield problem(f"a control character in the field `{name}`", "Anki would drop it; delete it")
-        if "$$" in html and _DOLLAR_MATH.search(_CODE.sub("", html)):
+        if ("$" in html or "[latex]" in html) and _DOLLAR_MATH.search(_CODE.sub("", html)):
             yield problem(
                 f"`$$` in the field `{name}`",
                 "Anki knows \\( \\) and \\[ \\] alone; write one formula a `$$ … $$` pair",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from proofdeck import atomic
-from proofdeck.errors import ContentError, Problem
+from proofdeck.errors import ContentError, Problem, UsageError
 
 HEADER = {"format": "proofdeck history", "version": 1}
 
@@ -153,7 +153,10 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
 
 def now() -> int:
     """Return the time of this build: the clock's, or SOURCE_DATE_EPOCH's."""
-    return int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    try:
+        return int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    except ValueError:
+        raise UsageError("SOURCE_DATE_EPOCH is no whole number of seconds") from None
 
 
 def release(

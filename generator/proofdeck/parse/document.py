@@ -250,6 +250,11 @@ def _note(draft: _Draft, deck: str, tags: tuple[str, ...], inlines: Inlines, pro
     extra: Body = ()
     if kind == "cloze":
         extra, parts = _below_the_break(draft.parts[0], parts[0], inlines)
+        for claim in claims_in(extra + parts[0].question):
+            if isinstance(claim, Cloze):
+                problems.append(
+                    claim.place.problem("a cloze outside the text of its note", "write it above the break")
+                )
     names = {
         name: tuple(draft.attributes.get(name, "").replace(",", " ").split())
         for name in ("formerly", "needs", "covers", "tags")

@@ -109,7 +109,7 @@ def display_math(latex: str) -> str:
 def highlight(code: str, language: str) -> str:
     """Return a code block as HTML; classes only, since the note type's style knows light and dark."""
     body = escape(code)
-    if language:
+    if language and not code.startswith("\ufeff"):  # which Pygments would drop
         from pygments import highlight as pygments_highlight
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import get_lexer_by_name
