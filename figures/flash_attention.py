@@ -23,10 +23,10 @@ def memory() -> Any:
     for tiled, colour, name, place in series:
         sizes = [attention_cost.saved_bytes(n, 128, tiled=tiled) / 1e9 for n in lengths]
         ax.plot(lengths, sizes, color=colour, linewidth=2.2, marker="o", markersize=4)
-        ax.annotate(f"{name}: {sizes[-1]:.2g} GB at 128k", place, color=colour)
+        ax.annotate(f"{name}: {sizes[-1]:.3g} GB at 128k", place, color=colour)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
-    ax.set(xlabel="tokens", ylabel="kept for one head (GB)")
+    ax.set(xlabel="tokens (k = 1,024)", ylabel="kept for one head (GB)")
     ticks = lengths[::2] + lengths[-1:]
     ax.set_xticks(ticks, [f"{n // 1024}k" for n in ticks])
     return fig

@@ -23,7 +23,7 @@ def growth() -> Any:
     for kv_heads, colour, name, place, align in series:
         sizes = [kv_cache.nbytes("llama-2-70b", n, kv_heads) / 1e9 for n in lengths]
         ax.plot(lengths, sizes, color=colour, linewidth=2.2)
-        ax.annotate(f"{name}: {sizes[-1]:.1f} GB", place, color=colour, ha=align)
+        ax.annotate(f"{name}: {sizes[-1]:.3g} GB", place, color=colour, ha=align)
     ax.set(xlabel="tokens in the request", ylabel="KV cache (GB)", xlim=(0, 4096), ylim=(0, 11.5))
     ax.set_xticks([0, 1024, 2048, 3072, 4096])
     return fig

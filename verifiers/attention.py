@@ -156,9 +156,49 @@ def one_hot_kills_every_entry() -> dict[str, int | str]:
     return compare_with_bound(softmax_jacobian)
 
 
+def keys_and_values(x: Array, visible: Callable[[int], Array]) -> Array:
+    """Keys and values [layers, 2, t, d] of three random residual layers over tokens x [t, d]."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for _layer in range(3):
+        q, k, v = x @ rng.standard_normal((3, x.shape[1], x.shape[1])) / math.sqrt(x.shape[1])
+        scores = np.where(visible(len(x)), q @ k.T / math.sqrt(x.shape[1]), -np.inf)
+        x = np.tanh(x + softmax(scores) @ v)
+        rows.append(np.stack([k, v]))
+    return np.stack(rows)
+
+
+def compare_prefix(visible: Callable[[int], Array]) -> None:
+    """Compare the rows of a prefix with those of the same tokens in a longer sequence."""
+    x = np.random.default_rng(1).standard_normal((9, 16))
+    whole = keys_and_values(x, visible)
+    for length in range(1, len(x)):
+        error = np.abs(keys_and_values(x[:length], visible) - whole[:, :, :length]).max()
+        assert error < 1e-12, f"a later token moves the rows of the first {length} by {error:.2g}"
+
+
+@verifier
+def causal_mask_freezes_earlier_rows() -> dict[str, str | int | float]:
+    """Check that later tokens leave earlier keys and values alone, if and only if masked out.
+
+    Three residual layers: from the second on, keys and values depend on what was attended to.
+
+    Unit: check
+    Source: definition
+    """
+    compare_prefix(lambda t: np.tril(np.ones((t, t), dtype=bool)))
+    try:
+        compare_prefix(lambda t: np.ones((t, t), dtype=bool))
+    except AssertionError:
+        return {"layers": 3, "tokens": 9, "masks": "causal, none", "tolerance": 1e-12}
+    raise AssertionError("without a mask, too, earlier rows stay as they were")
+
+
 @verifier
 def saturation_is_not_overflow() -> dict[str, str | int]:
     """Check that huge unscaled scores give finite weights in float32 but hardly any gradient.
+
+    The mean trace of the Jacobian is taken at the largest width.
 
     Unit: check
     Source: definition

@@ -125,7 +125,7 @@ def delta_needs_no_weights() -> dict[str, str | float]:
 
 @verifier
 def masked_pairs_get_no_gradient() -> dict[str, str]:
-    """Check that dS is exactly zero at every masked pair and nowhere else.
+    """Check that dS is exactly zero at masked pairs and where one key is visible, nowhere else.
 
     Unit: check
     Source: definition
@@ -137,6 +137,7 @@ def masked_pairs_get_no_gradient() -> dict[str, str]:
         # A row with a single visible key has a constant weight of one: no gradient there either.
         alone = np.array([[causal and i + offset == 0] * len(k) for i in range(len(q))])
         assert (ds[np.array(hidden)] == 0).all(), "a masked pair has a gradient"
+        assert (ds[alone] == 0).all(), "a row with one visible key has a gradient"
         assert (ds[~np.array(hidden) & ~alone] != 0).all(), "a visible pair has none"
     return {"shapes": "6x6, 3x8", "masks": "none, causal"}
 

@@ -24,6 +24,17 @@ def online_statistics(blocks: Sequence[Array]) -> tuple[float, float]:
     return top, total
 
 
+def guarded_statistics(blocks: Sequence[Array]) -> tuple[float, float]:
+    """Return the same, with a reference of zero as long as every score is minus infinity."""
+    top, total = -np.inf, 0.0
+    for block in blocks:
+        higher = max(top, float(block.max()))
+        reference = higher if np.isfinite(higher) else 0.0
+        total = total * np.exp(top - reference) + float(np.exp(block - reference).sum())
+        top = higher
+    return top, total
+
+
 def tiled_forward(q: Array, k: Array, v: Array, rows: int, columns: int) -> tuple[Array, Array]:
     """Attend tile by tile, q [m, d], k and v [n, d]: the output [m, d] and log-sum-exps [m]."""
     output, lse = np.empty_like(q), np.empty(len(q), dtype=q.dtype)
@@ -96,6 +107,30 @@ def online_softmax_is_exact() -> dict[str, str | int | float]:
     Source: milakov2018
     """
     return compare_online(online_statistics)
+
+
+def compare_masked(streamer: Streamer) -> dict[str, str | int | float]:
+    """Check that masked blocks, scores of minus infinity, first or everywhere, add nothing."""
+    block, hidden = np.random.default_rng(0).standard_normal(8), np.full(8, -np.inf)
+    expected = np.exp(block - block.max()).sum()
+    for blocks, sums in (([hidden, block], expected), ([block, hidden], expected), ([hidden], 0.0)):
+        total = streamer(blocks)[1]
+        assert abs(total - sums) < 1e-12, f"the sum of masked blocks is {total}, not {sums}"
+    return {"block": 8, "masked": "first, last, all", "tolerance": 1e-12}
+
+
+@verifier
+def masked_start_needs_a_guard() -> dict[str, str | int | float]:
+    """Check that the plain update of a masked first block is not a number, and a guarded one right.
+
+    Formula: exp(-inf - (-inf)) is not a number.
+    Unit: check
+    Source: definition
+    """
+    with np.errstate(invalid="ignore"):
+        _, total = online_statistics([np.full(8, -np.inf), np.zeros(8)])
+    assert np.isnan(total), f"the plain update gives {total}"
+    return compare_masked(guarded_statistics)
 
 
 def problems() -> Iterator[tuple[tuple[Array, Array, Array], int, int]]:

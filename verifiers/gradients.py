@@ -70,14 +70,19 @@ def softmax_jacobian_is_exact() -> dict[str, str | int | float]:
 def jacobian_structure() -> dict[str, str]:
     """Check that the Jacobian is symmetric, semidefinite, of rank n - 1, its rows summing to zero.
 
+    It is the Hessian of the log-sum-exp, whose gradient the softmax is.
+
     Formula: J = Jᵀ, J 1 = 0, x · J x = variance of x under p.
     Unit: check
     Source: definition
     """
     for n in (2, 5, 40):
         rng = np.random.default_rng(n)
-        p, x = softmax(rng.standard_normal(n)), rng.standard_normal(n)
+        scores, x = rng.standard_normal((2, n))
+        p = softmax(scores)
         jacobian = softmax_jacobian(p)
+        close("log-sum-exp", p, differences(lambda z: np.log(np.exp(z).sum()), scores), 1e-8)
+        close("Hessian", jacobian, differences(softmax, scores), 1e-8)
         assert np.array_equal(jacobian, jacobian.T), "not symmetric"
         close("row sum", jacobian.sum(axis=1), np.zeros(n), 1e-15)
         close("x · J x", x @ jacobian @ x, p @ (x - p @ x) ** 2, 1e-13)

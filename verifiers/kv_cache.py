@@ -60,9 +60,7 @@ def per_token(model: str, kv_heads: int | None = None, dtype: str = "fp16") -> i
 def per_device(
     model: str, tokens: int, devices: int, kv_heads: int | None = None, dtype: str = "fp16"
 ) -> int:
-    """Bytes of cache on each device when attention is split by heads over `devices`.
-
-    A key/value head is not split further: with fewer heads than devices, heads are replicated.
+    """Bytes of cache on each device when heads, never split, are spread over `devices`.
 
     Formula: 2 · layers · ceil(kv_heads / devices) · head_dim · tokens · bytes per element.
     Unit: B
@@ -109,8 +107,7 @@ def score_pairs(tokens: int, cached: bool = True) -> int:
 def expected_waste(block: int, longest: int) -> float:
     """Share of reserved cache slots left empty, lengths uniform on 1 … `longest`.
 
-    A request of t tokens reserves ceil(t / block) blocks; `block=longest` is one contiguous
-    reservation for the longest request.
+    A request of t tokens reserves ceil(t / block) blocks; `block=longest` is one contiguous strip.
 
     Formula: 1 - E[t] / E[block · ceil(t / block)].
     Unit: 1
@@ -124,7 +121,7 @@ def expected_waste(block: int, longest: int) -> float:
 
 @verifier
 def decode_intensity(model: str, kv_heads: int | None = None, dtype: str = "fp16") -> float:
-    """FLOPs of decode attention for every byte of cache that it reads, at any batch and length.
+    """FLOPs of decode attention for every byte of cache that it reads, whatever its length.
 
     Formula: 4 · heads · head_dim · T / (2 · kv_heads · head_dim · T · bytes per element).
     Unit: FLOP/B
@@ -142,14 +139,15 @@ def formula_equals_allocated_bytes() -> dict[str, str | int]:
     Unit: check
     Source: definition
     """
-    names, lengths = ("gpt2", "llama-3-8b", "mistral-7b"), (1, 17)
+    names = ("gpt2", "llama-3-8b", "mistral-7b")
     for name in names:
         arch = models.get(name)
-        for tokens in lengths:
-            shape = (2, arch.layers, arch.kv_heads, tokens, arch.head_dim)
+        for tokens, batch in ((1, 1), (17, 3)):
+            shape = (2, arch.layers, batch, arch.kv_heads, tokens, arch.head_dim)
             allocated = np.empty(shape, dtype=np.float16).nbytes
-            assert nbytes(name, tokens) == allocated, f"{name}, {tokens} tokens: {allocated} B"
-    return {"models": ", ".join(names), "tokens": ", ".join(map(str, lengths))}
+            found = nbytes(name, tokens, batch=batch)
+            assert found == allocated, f"{name}, {batch} of {tokens} tokens: {allocated} B"
+    return {"models": ", ".join(names), "tokens": "1, 17", "batch": "1, 3"}
 
 
 def attend(q: Array, keys: Array, values: Array) -> Array:

@@ -24,11 +24,12 @@ class Architecture:
     """Whether the feed-forward block is gated (three matrices) or plain (two)."""
     vocab: int
     context: int
-    """Context length that the source states, in tokens."""
+    """Context length of the release, in tokens."""
     tied: bool
     """Whether input and output embeddings are one matrix."""
     source: str
-    """Key in cards/references.yaml."""
+    """Key in cards/references.yaml of the model's paper. Where that rounds a number or leaves it out
+    (vocabulary, feed-forward width), it is the one of the released configuration."""
 
 
 TABLE = {

@@ -102,6 +102,32 @@ def test_autograd_jacobian_shrinks_with_the_largest_weight() -> None:
         attention.compare_with_bound(np.diag)
 
 
+@witnesses("attention.causal_mask_freezes_earlier_rows")
+def test_later_tokens_get_no_gradient_from_earlier_rows_of_a_causal_encoder() -> None:
+    """PyTorch's own encoder layers: what row 3 puts out depends on no later token if masked."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    layers = [
+        torch.nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True).double()
+        for _ in range(2)
+    ]
+
+    def reach(mask: object) -> object:
+        x = torch.randn(1, 7, 16, dtype=torch.float64, requires_grad=True)
+        y = x
+        for layer in layers:
+            y = layer(y, src_mask=mask)
+        (gradient,) = torch.autograd.grad((y[0, 3] ** 3).sum(), x)
+        return gradient[0].abs().amax(dim=1)
+
+    causal = reach(torch.nn.Transformer.generate_square_subsequent_mask(7, dtype=torch.float64))
+    assert (causal[:4] > 0).all()
+    assert (causal[4:] == 0).all()
+    assert (reach(None) > 0).all()
+    with pytest.raises(AssertionError, match="a later token"):
+        attention.compare_prefix(lambda t: np.tril(np.ones((t, t), dtype=bool), 1))
+
+
 @witnesses("attention.saturation_is_not_overflow")
 def test_float32_softmax_of_torch_is_finite_and_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")

@@ -27,6 +27,24 @@ def test_statistics_equal_logsumexp_of_scipy_and_breaks_are_caught() -> None:
         flash_attention.compare_online(never_rescales)
 
 
+@witnesses("flash_attention.masked_start_needs_a_guard")
+def test_torch_gives_nothing_a_number_where_all_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    hidden = torch.full((4,), -torch.inf)
+    assert torch.isnan(torch.exp(hidden.max() - hidden.max()))
+    assert torch.isnan(torch.softmax(hidden, 0)).all()
+    scores = torch.tensor([0.3, -1.2, 2.0], dtype=torch.float64)
+    expected = torch.logsumexp(torch.cat([hidden.double(), scores]), 0).item()
+    top, total = flash_attention.guarded_statistics([hidden.double().numpy(), scores.numpy()])
+    assert top + np.log(total) == pytest.approx(expected, rel=1e-14)
+    with np.errstate(invalid="ignore"), pytest.raises(AssertionError, match="nan"):
+        flash_attention.compare_masked(flash_attention.online_statistics)
+    guarded = flash_attention.guarded_statistics
+    monkeypatch.setattr(flash_attention, "online_statistics", guarded)
+    with pytest.raises(AssertionError, match="plain update"):
+        flash_attention.masked_start_needs_a_guard()
+
+
 @witnesses("flash_attention.tiled_forward_is_exact")
 def test_tiled_forward_equals_torch_and_a_stale_accumulator_is_caught() -> None:
     torch = pytest.importorskip("torch")
