@@ -58,9 +58,7 @@ def segments() -> Any:
         ax.annotate(name, place, color=colour)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
-    ax.set(
-        xlabel="layers in a segment", ylabel="peak (layer inputs)", xlim=(1, 96), ylim=(10, 2000)
-    )
+    ax.set(xlabel="layers in a segment", ylabel="peak (layer inputs)", xlim=(1, 96), ylim=(10, 2000))
     ticks = [1, 2, 4, 8, 16, 32, 64]
     ax.set_xticks(ticks, [str(n) for n in ticks])
     return fig

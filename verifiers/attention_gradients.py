@@ -58,9 +58,7 @@ def problems() -> Iterator[tuple[Array, Array, Array, Array, bool]]:
         yield q, k, v, do, causal
 
 
-def _loss(
-    arrays: tuple[Array, Array, Array], index: int, do: Array, causal: bool, flat: Array
-) -> Array:
+def _loss(arrays: tuple[Array, Array, Array], index: int, do: Array, causal: bool, flat: Array) -> Array:
     """Sum of O ∘ do with one of q, k, v replaced by `flat`."""
     q, k, v = (flat.reshape(a.shape) if i == index else a for i, a in enumerate(arrays))
     return np.array((weights(q, k, causal) @ v * do).sum())
@@ -181,8 +179,7 @@ def saturation_spares_values() -> dict[str, int | float | str]:
         q, k, v, do = rng.standard_normal((4, 16, 32))
         soft, hard = (backward(c * q, c * k, v, do, False) for c in (1.0, 1000.0))
         shrunk = {
-            n: np.linalg.norm(getattr(hard, n)) / np.linalg.norm(getattr(soft, n))
-            for n in Gradients._fields
+            n: np.linalg.norm(getattr(hard, n)) / np.linalg.norm(getattr(soft, n)) for n in Gradients._fields
         }
         assert max(shrunk["dq"], shrunk["dk"]) < 1e-6, f"dQ or dK survive: {shrunk}"
         assert shrunk["dv"] > 1, f"dV shrinks: {shrunk}"

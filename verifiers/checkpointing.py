@@ -23,9 +23,7 @@ def _architecture(model: str, recompute: str) -> models.Architecture:
     if recompute not in KINDS:
         raise ValueError(f"unknown recomputation {recompute!r}; known: {', '.join(KINDS)}")
     if arch.gated or arch.kv_heads != arch.heads or arch.d_ff != 4 * arch.d_model:
-        raise ValueError(
-            f"counted for a plain block four times as wide inside; {model} has another"
-        )
+        raise ValueError(f"counted for a plain block four times as wide inside; {model} has another")
     return arch
 
 
@@ -153,9 +151,7 @@ def core_share(model: str, tokens: int) -> float:
 
 
 @verifier
-def extra_flops(
-    model: str, tokens: int, recompute: str = "full", early_stop: bool = False
-) -> float:
+def extra_flops(model: str, tokens: int, recompute: str = "full", early_stop: bool = False) -> float:
     """Matrix FLOPs that recomputation adds, over those of a forward and a backward without it.
 
     With `early_stop` the last product of what is recomputed is left out, since no gradient needs

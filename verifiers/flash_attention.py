@@ -87,9 +87,7 @@ def compare_online(streamer: Streamer) -> dict[str, str | int | float]:
         rng = np.random.default_rng(seed)
         for order in ("random", "rising", "falling"):
             scores = rng.uniform(-5000, 5000, 64)
-            scores = (
-                scores if order == "random" else np.sort(scores)[:: 1 if order == "rising" else -1]
-            )
+            scores = scores if order == "random" else np.sort(scores)[:: 1 if order == "rising" else -1]
             blocks = np.split(scores, np.cumsum(sizes)[:-1])
             top, total = streamer(blocks)
             expected = np.exp(scores - scores.max()).sum()

@@ -29,9 +29,7 @@ def _positive(**numbers: int) -> None:
 
 
 @verifier
-def nbytes(
-    model: str, tokens: int, kv_heads: int | None = None, dtype: str = "fp16", batch: int = 1
-) -> int:
+def nbytes(model: str, tokens: int, kv_heads: int | None = None, dtype: str = "fp16", batch: int = 1) -> int:
     """Bytes of the key/value cache of `batch` requests of `tokens` tokens each.
 
     Formula: 2 · layers · kv_heads · head_dim · tokens · batch · bytes per element.

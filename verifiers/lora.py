@@ -203,8 +203,7 @@ def start_keeps_function() -> dict[str, object]:
             by_a, by_b = factor_gradients(x, g, zero_a, zero_b, 2.0)
             assert not by_a.any() and not by_b.any(), "from A = B = 0 something trains"
             there, back = (
-                float((g * (adapter_forward(x, w, a, side, 2.0) - x @ w.T)).sum())
-                for side in (b, -b)
+                float((g * (adapter_forward(x, w, a, side, 2.0) - x @ w.T)).sum()) for side in (b, -b)
             )
             assert there * back < 0, "A = B = 0 is no saddle"
     return {"ranks": "1, 4, 8", "seeds": 4, "output": "equal bit for bit"}

@@ -36,24 +36,14 @@ TABLE = {
     model.name: model
     for model in (
         Architecture("gpt2", 12, 768, 12, 12, 64, 3072, False, 50257, 1024, True, "radford2019"),
-        Architecture(
-            "gpt3-175b", 96, 12288, 96, 96, 128, 49152, False, 50257, 2048, True, "brown2020"
-        ),
-        Architecture(
-            "llama-2-7b", 32, 4096, 32, 32, 128, 11008, True, 32000, 4096, False, "touvron2023b"
-        ),
-        Architecture(
-            "llama-2-70b", 80, 8192, 64, 8, 128, 28672, True, 32000, 4096, False, "touvron2023b"
-        ),
-        Architecture(
-            "llama-3-8b", 32, 4096, 32, 8, 128, 14336, True, 128256, 8192, False, "grattafiori2024"
-        ),
+        Architecture("gpt3-175b", 96, 12288, 96, 96, 128, 49152, False, 50257, 2048, True, "brown2020"),
+        Architecture("llama-2-7b", 32, 4096, 32, 32, 128, 11008, True, 32000, 4096, False, "touvron2023b"),
+        Architecture("llama-2-70b", 80, 8192, 64, 8, 128, 28672, True, 32000, 4096, False, "touvron2023b"),
+        Architecture("llama-3-8b", 32, 4096, 32, 8, 128, 14336, True, 128256, 8192, False, "grattafiori2024"),
         Architecture(
             "llama-3-70b", 80, 8192, 64, 8, 128, 28672, True, 128256, 8192, False, "grattafiori2024"
         ),
-        Architecture(
-            "mistral-7b", 32, 4096, 32, 8, 128, 14336, True, 32000, 8192, False, "jiang2023"
-        ),
+        Architecture("mistral-7b", 32, 4096, 32, 8, 128, 14336, True, 32000, 8192, False, "jiang2023"),
     )
 }
 

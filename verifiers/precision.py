@@ -10,9 +10,7 @@ from verifiers import formats
 
 
 @verifier
-def after_updates(
-    dtype: str, weight: float = 1.0, update: float = 1e-4, steps: int = 1000
-) -> float:
+def after_updates(dtype: str, weight: float = 1.0, update: float = 1e-4, steps: int = 1000) -> float:
     """A weight kept in a format after equal updates, each rounded to that format.
 
     Formula: w ← round(w − u), `steps` times.

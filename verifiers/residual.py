@@ -53,9 +53,7 @@ def skip_gain(placement: str, blocks: int) -> float:
     Source: derived for branches of unit variance uncorrelated with the stream
     """
     _check_depth(placement, blocks)
-    return {"post": math.pow(2, -blocks / 2), "pre": 1 / math.sqrt(blocks + 1), "none": 1.0}[
-        placement
-    ]
+    return {"post": math.pow(2, -blocks / 2), "pre": 1 / math.sqrt(blocks + 1), "none": 1.0}[placement]
 
 
 @verifier

@@ -100,7 +100,7 @@ def _state(thing: object) -> object:
     """Return what of a fact, drawing or reference a card shows."""
     if isinstance(thing, Fact):
         of = thing.function
-        return (thing.value, of.source, of.units, of.kind, thing.stale, thing.record)
+        return (thing.value, of.source, of.units, of.kind, thing.stale, thing.record, thing.libraries)
     return thing
 
 

@@ -64,10 +64,9 @@ def measure(
         found = inspect(project, cache)
         found.require_clean()
         readings: list[Reading] = []
-        for call in _selected(found, select):
-            function = found.code.functions[call.function]
-            task = Task("verifiers", call, function.option("timeout", 600.0), 0, device=device)
-            (outcome,) = run(project.root, [task], jobs=1)
+
+        def take(outcome: Outcome) -> None:
+            function = found.code.functions[outcome.task.call.function]
             reading = _reading(found.code, function, outcome, device)
             if reading.result is not None:
                 lock = read_lock(project.evidence_lock, project.root)
@@ -75,6 +74,12 @@ def measure(
             readings.append(reading)
             if on_reading:
                 on_reading(reading)
+
+        tasks = []
+        for call in _selected(found, select):
+            timeout = found.code.functions[call.function].option("timeout", 600.0)
+            tasks.append(Task("verifiers", call, timeout, 0, device=device))
+        run(project.root, tasks, jobs=1, on_done=take)  # one at a time: nothing else may use the device
     return readings
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from corpus import parts, write_project
+from corpus import write_project
 
 BARE = """
 import sys

@@ -49,9 +49,7 @@ def test_mean_equals_that_of_correlated_vectors(correlation: float) -> None:
 
 
 @witnesses("attention.saturation", "attention.query_gradient")
-@pytest.mark.parametrize(
-    ("d_k", "scale"), [(64, "none"), (64, "sqrt"), (512, "none"), (64, "linear")]
-)
+@pytest.mark.parametrize(("d_k", "scale"), [(64, "none"), (64, "sqrt"), (512, "none"), (64, "linear")])
 def test_saturation_equals_that_of_real_queries_and_keys(d_k: int, scale: str) -> None:
     """Autograd through real q and k, where the verifier draws only norms and scores."""
     torch = pytest.importorskip("torch")
@@ -108,8 +106,7 @@ def test_later_tokens_get_no_gradient_from_earlier_rows_of_a_causal_encoder() ->
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     layers = [
-        torch.nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True).double()
-        for _ in range(2)
+        torch.nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True).double() for _ in range(2)
     ]
 
     def reach(mask: object) -> object:

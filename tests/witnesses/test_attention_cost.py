@@ -32,8 +32,7 @@ def test_saved_bytes_equal_what_autograd_of_torch_keeps(tiled: bool) -> None:
         return tensor
 
     q, k, v = (
-        torch.randn(1, 1, tokens, head_dim, dtype=torch.bfloat16, requires_grad=True)
-        for _ in range(3)
+        torch.randn(1, 1, tokens, head_dim, dtype=torch.bfloat16, requires_grad=True) for _ in range(3)
     )
     with torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
         if tiled:
@@ -97,9 +96,7 @@ class Device:
 
 @witnesses("attention_cost.traffic", "attention_cost.traffic_ratio", "attention_cost.intensity")
 @pytest.mark.parametrize(("tokens", "head_dim", "rows"), [(64, 8, 16), (50, 4, 7), (30, 16, 30)])
-def test_traffic_equals_that_of_an_instrumented_memory(
-    tokens: int, head_dim: int, rows: int
-) -> None:
+def test_traffic_equals_that_of_an_instrumented_memory(tokens: int, head_dim: int, rows: int) -> None:
     """Run both algorithms on arrays whose every transfer is counted."""
     rng = np.random.default_rng(0)
     q, k, v = rng.standard_normal((3, tokens, head_dim)).astype(np.float16)

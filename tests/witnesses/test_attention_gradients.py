@@ -10,9 +10,7 @@ from verifiers import attention_gradients, gradients
 from verifiers.attention_gradients import Gradients
 
 
-def sdpa_gradients(
-    q: np.ndarray, k: np.ndarray, v: np.ndarray, do: np.ndarray, causal: bool
-) -> Gradients:
+def sdpa_gradients(q: np.ndarray, k: np.ndarray, v: np.ndarray, do: np.ndarray, causal: bool) -> Gradients:
     """Gradients by PyTorch's own fused attention, its mask given as booleans."""
     torch = pytest.importorskip("torch")
     leaves = [torch.from_numpy(a)[None].requires_grad_() for a in (q, k, v)]
@@ -28,9 +26,7 @@ def sdpa_gradients(
 def broken(change: str) -> attention_gradients.Backward:
     """Return the closed form with one thing wrong."""
 
-    def backward(
-        q: np.ndarray, k: np.ndarray, v: np.ndarray, do: np.ndarray, causal: bool
-    ) -> Gradients:
+    def backward(q: np.ndarray, k: np.ndarray, v: np.ndarray, do: np.ndarray, causal: bool) -> Gradients:
         dq, dk, dv = attention_gradients.backward(q, k, v, do, causal)
         if change == "unscaled":
             return Gradients(dq * q.shape[1] ** 0.5, dk, dv)

@@ -77,9 +77,7 @@ def test_a_counter_in_a_layer_counts_two_runs(monkeypatch: pytest.MonkeyPatch) -
     x = torch.ones(3, requires_grad=True)
     torch.utils.checkpoint.checkpoint(layer, x, use_reentrant=False).sum().backward()
     assert len(runs) == 2
-    monkeypatch.setattr(
-        torch.utils.checkpoint, "checkpoint", lambda layer, x, use_reentrant: layer(x)
-    )
+    monkeypatch.setattr(torch.utils.checkpoint, "checkpoint", lambda layer, x, use_reentrant: layer(x))
     with pytest.raises(AssertionError, match="left the statistics alone"):
         checkpoint_replay.running_statistics_move_twice()
 

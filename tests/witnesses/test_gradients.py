@@ -15,9 +15,7 @@ def quotient_rule(p: np.ndarray) -> np.ndarray:
     """Jacobian of e^z / Σ e^z by the quotient rule, from unnormalised exponentials."""
     e, total = 7.0 * p, 7.0
     n = len(p)
-    rows = [
-        [(e[i] * (i == j) * total - e[i] * e[j]) / total**2 for j in range(n)] for i in range(n)
-    ]
+    rows = [[(e[i] * (i == j) * total - e[i] * e[j]) / total**2 for j in range(n)] for i in range(n)]
     return np.array(rows)
 
 
@@ -67,9 +65,7 @@ def test_entries_equal_the_blocks_of_torch(rows: int, keys: int) -> None:
 
 
 @witnesses("gradients.jacobian_norm")
-@pytest.mark.parametrize(
-    "weights", [(0.5, 0.5), (0.25, 0.25, 0.25, 0.25), (0.9, 0.06, 0.04), (1.0, 0.0)]
-)
+@pytest.mark.parametrize("weights", [(0.5, 0.5), (0.25, 0.25, 0.25, 0.25), (0.9, 0.06, 0.04), (1.0, 0.0)])
 def test_norm_equals_the_largest_singular_value_by_power_iteration(
     weights: tuple[float, ...],
 ) -> None:

@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from proofdeck import witnesses
 
+from proofdeck import witnesses
 from verifiers.kernels import expected, timing
 
 
@@ -58,7 +58,9 @@ def test_intensity_is_counted_flops_over_allocated_bytes(batch: int, width: int)
 
 
 @witnesses("kernels.expected.knee")
-@pytest.mark.parametrize(("flops", "bandwidth", "width"), [(989e12, 4.8e12, 8192), (312e12, 2e12, 4096), (1e3, 1e2, 64)])
+@pytest.mark.parametrize(
+    ("flops", "bandwidth", "width"), [(989e12, 4.8e12, 8192), (312e12, 2e12, 4096), (1e3, 1e2, 64)]
+)
 def test_knee_is_where_the_two_times_meet(flops: float, bandwidth: float, width: int) -> None:
     def waits(batch: float) -> bool:
         return (width**2 + 2 * batch * width) * 2 / bandwidth > 2 * batch * width**2 / flops

@@ -150,9 +150,7 @@ def test_speedup_equals_counted_arithmetic() -> None:
 @witnesses("lora.first_step")
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 @pytest.mark.parametrize("rank, alpha", [(8, 16.0), (16, 16.0), (64, 16.0)])
-def test_first_step_of_an_optimiser_on_a_real_layer(
-    rank: int, alpha: float, optimiser: str
-) -> None:
+def test_first_step_of_an_optimiser_on_a_real_layer(rank: int, alpha: float, optimiser: str) -> None:
     torch.manual_seed(0)
     build = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimiser]
     x, target = torch.randn(64, 1024), torch.randn(64, 256)
@@ -203,9 +201,7 @@ def test_a_fresh_adapter_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     curvature = torch.linalg.eigvalsh(torch.autograd.functional.hessian(loss, flat))
     assert curvature.min() < -1 and curvature.max() > 1
     right = lora.factor_gradients
-    monkeypatch.setattr(
-        lora, "factor_gradients", lambda x, g, a, b, s: tuple(reversed(right(x, g, a, b, s)))
-    )
+    monkeypatch.setattr(lora, "factor_gradients", lambda x, g, a, b, s: tuple(reversed(right(x, g, a, b, s))))
     with pytest.raises(AssertionError, match="only B"):
         lora.start_keeps_function()
 

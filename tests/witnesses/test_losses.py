@@ -21,9 +21,7 @@ def test_loss_equals_torch(smoothing: float) -> None:
     generator = torch.Generator().manual_seed(0)
     for target in range(5):
         logits = 5 * torch.randn(1, 5, generator=generator, dtype=torch.float64)
-        theirs = functional.cross_entropy(
-            logits, torch.tensor([target]), label_smoothing=smoothing
-        ).item()
+        theirs = functional.cross_entropy(logits, torch.tensor([target]), label_smoothing=smoothing).item()
         ours = losses.cross_entropy(tuple(logits[0].tolist()), target, smoothing)
         assert ours == pytest.approx(theirs, rel=1e-12)
 
@@ -90,9 +88,7 @@ def test_optimising_through_two_softmaxes_stops_at_the_floor(classes: int) -> No
     generator = torch.Generator().manual_seed(0)
     for scale in (0.1, 1.0, 10.0, 100.0):  # and no other logits get below
         others = scale * torch.randn(200, classes, generator=generator, dtype=torch.float64)
-        tried = functional.cross_entropy(
-            torch.softmax(others, 1), target.expand(200), reduction="none"
-        )
+        tried = functional.cross_entropy(torch.softmax(others, 1), target.expand(200), reduction="none")
         assert tried.min().item() >= reached - 1e-12
 
 
@@ -101,9 +97,7 @@ def test_optimising_through_two_softmaxes_stops_at_the_floor(classes: int) -> No
 def test_gradient_descent_settles_at_the_finite_optimum(classes: int, smoothing: float) -> None:
     ours = losses.smoothed_optimum(classes, smoothing)
     logits = torch.zeros(1, classes, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [logits], max_iter=500, tolerance_grad=1e-12, line_search_fn="strong_wolfe"
-    )
+    optimiser = torch.optim.LBFGS([logits], max_iter=500, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
     target = torch.tensor([0])
 
     def closure() -> object:

@@ -49,7 +49,10 @@ class Verdict:
     def fact(self) -> Fact | None:
         if self.result is None:
             return None
-        return Fact(self.call, self.result.value, self.function, self.state == "stale", self.result.record)
+        libraries = self.result.libraries if self.result.record else ()
+        return Fact(
+            self.call, self.result.value, self.function, self.state == "stale", self.result.record, libraries
+        )
 
 
 @dataclass

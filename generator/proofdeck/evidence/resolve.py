@@ -26,6 +26,8 @@ class Fact(Record):
     """A measurement whose code changed since it was taken."""
     record: tuple[tuple[str, Any], ...] = ()
     """Device, date and spread of a measurement."""
+    libraries: tuple[tuple[str, str], ...] = ()
+    """Versions that a measurement was taken with."""
 
     @property
     def kind(self) -> str:

@@ -61,10 +61,8 @@ def _item(exhibit: Exhibit) -> str:
     verb = " ✓ " if exhibit.kind == "checked" else " = "
     text = kind + call + (f"{verb}{escape_prose(found)}" if found else " ✓")
     if exhibit.fact.record:
-        record = dict(exhibit.fact.record)
-        told = ", ".join(
-            f"{key}: {record[key]}" for key in ("device", "median", "spread", "date") if key in record
-        )
+        record = dict(exhibit.fact.record) | dict(exhibit.fact.libraries)
+        told = ", ".join(f"{key}: {record[key]}" for key in record if key not in ("machine", "system"))
         text += f'<br><span class="record">{escape_prose(told)}</span>'
     return text
 
