@@ -12,7 +12,8 @@ from proofdeck.evidence.code import Code
 from proofdeck.parse.model import Claim, Image, Place, claims_of
 from proofdeck.project import Manifest, Project
 from proofdeck.references import Reference, read_references
-from proofdeck.sources import Head, Need, Source, file_exists, needs_of, read_sources
+from proofdeck.sources import Head, Need, Source, needs_of, read_sources, usable_picture
+from proofdeck.units import BASE_UNITS, measure
 
 
 @dataclass
@@ -44,6 +45,11 @@ class Inspection:
                 for note in source.notes:
                     found += [(note.id, claim) for claim in claims_of(note) if need in needs_of(claim)]
         return found
+
+    def in_no_deck(self) -> list[str]:
+        """Return the card files that no manifest selects."""
+        selected = {file for files in self.selection.values() for file in files}
+        return [source.file for source in self.sources if source.file not in selected]
 
     def require_clean(self) -> None:
         """Raise ContentError where anything is wrong."""
@@ -96,12 +102,22 @@ def _code_problems(code: Code) -> Iterable[Problem]:
         if module and module.error:
             line, column, message = module.error
             yield Problem(code.files[name], line, column, f"not Python: {message}")
-    for function in code.functions.values():
+    for function in [*code.functions.values(), *code.figures.values()]:
+        place = Place(function.file, function.line, 1)
+        for name in function.unread:
+            yield place.problem(
+                f"`{function.name}`: the option `{name}` is not written as a number", f"write {name}=30"
+            )
+        if function.kind == "figure":
+            continue
         if not function.units:
-            yield Problem(
-                function.file, function.line, 1, f"`{function.name}` says no unit",
-                "put `Unit: B`, `Unit: 1` or, for a property, `Unit: check` into its docstring",
-            )  # fmt: skip
+            hint = "put `Unit: B`, `Unit: 1` or, for a property, `Unit: check` into its docstring"
+            yield place.problem(f"`{function.name}` says no unit", hint)
+        for _, unit in function.units:
+            if unit not in ("check", "text", "str") and measure(unit) != (1.0, unit):
+                known = measure(unit)
+                hint = f"return it in `{known[1]}`" if known else f"base units are: {' '.join(BASE_UNITS)}"
+                yield place.problem(f"`{function.name}`: `{unit}` is no base unit", hint)
 
 
 def _unknown(found: Inspection) -> Iterable[Problem]:
@@ -119,9 +135,9 @@ def _unknown(found: Inspection) -> Iterable[Problem]:
                 for _, claim in found.places((kind, key)):
                     yield claim.place.problem(f"unknown {noun} `{name}`", hint)
     for path in found.needs("image"):
-        if not file_exists(found.project.root, path):
+        if not usable_picture(found.project.root, path):
             for _, claim in found.places(("image", path)):
-                yield claim.place.problem(f"the picture `{path}` does not exist")
+                yield claim.place.problem(f"the picture `{path}` does not exist or is empty")
 
 
 def _where(noun: str, name: str, found: Inspection) -> str:
@@ -137,7 +153,10 @@ def _where(noun: str, name: str, found: Inspection) -> str:
 
 
 def _identity(sources: Iterable[Source]) -> Iterable[Problem]:
-    """Yield ids that two notes share: two notes with one GUID are both added by Anki, and one dies."""
+    """Yield what two notes may not share: ids, former ids, decks that differ in case alone.
+
+    Two notes with one GUID in a package are both added by Anki, and only one is ever updated.
+    """
     seen: dict[str, str] = {}
     heads = [(source.file, head) for source in sources for head in source.heads]
     for file, head in heads:
@@ -150,6 +169,12 @@ def _identity(sources: Iterable[Source]) -> Iterable[Problem]:
                 "ids are unique in the project",
             )
         seen.setdefault(head.id, f"{file}:{head.line}")
+    decks: dict[str, str] = {}
+    for file, head in heads:
+        other = decks.setdefault(head.deck.casefold(), head.deck)
+        if other != head.deck:
+            message = f"the deck `{head.deck}` is `{other}` in other letters, which Anki takes for the same"
+            yield Problem(file, head.line, 1, message, f"write `{other}`")
     former: dict[str, str] = {}
     for file, head in heads:
         for old in head.formerly:

@@ -106,6 +106,11 @@ class Project:
         for key, value in texts.items():
             if not isinstance(value, str):
                 problems.append(Problem(file, 0, 0, f"`{key}` is not a text", f"write `{key}: …`"))
+        under = texts["under"]
+        if isinstance(under, str) and under and not all(level.strip() for level in under.split("::")):
+            problems.append(
+                Problem(file, 0, 0, f"an empty level in `under: {under}`", "write `Parent::Child`")
+            )
         cards = data.get("cards", ["cards/**/*.md"])
         if not texts["title"]:
             problems.append(Problem(file, 0, 0, "no title", "write `title: …`"))

@@ -88,7 +88,8 @@ def update_ledger(
     used = {note.type for note in released}
     hashes = {key: type_hash(kind) for key, kind in NOTE_TYPES.items() if key in used}
     names = [manifest.name for manifest in manifests]
-    return release(before, released, hashes, project.namespace(), names, now(), problems, held)
+    every = [path.stem for path in (project.root / "decks").glob("*.yaml")]
+    return release(before, released, hashes, project.namespace(), names, now(), problems, held, every)
 
 
 def write_package(

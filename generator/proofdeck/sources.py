@@ -164,7 +164,11 @@ def _head(note: Note) -> Head:
     )  # fmt: skip
 
 
-def file_exists(root: Path, path: str) -> bool:
-    """Say whether a picture is a plain file inside the project."""
+def usable_picture(root: Path, path: str) -> bool:
+    """Say whether a picture is a file inside the project with something in it."""
     full = root / path
-    return full.is_file() and Path(os.path.realpath(full)).is_relative_to(os.path.realpath(root))
+    return (
+        full.is_file()
+        and full.stat().st_size > 0
+        and Path(os.path.realpath(full)).is_relative_to(os.path.realpath(root))
+    )

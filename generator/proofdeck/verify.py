@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proofdeck.cache import Cache
@@ -104,8 +104,8 @@ def verify(
 
 def accept(
     project: Project, select: Sequence[str] = (), *, jobs: int = 0, progress: Progress | None = None
-) -> list[tuple[str, str, str]]:
-    """Take moved results into the lock; return (call, old, new) of each."""
+) -> tuple[list[tuple[str, str, str]], list[Failure]]:
+    """Take moved results into the lock; return (call, old, new) of each, and the claims that fail."""
     with exclusive(project), Cache(project.state).closing() as cache:
         found = inspect(project, cache)
         found.require_clean()
@@ -113,14 +113,17 @@ def accept(
         lock = read_lock(project.evidence_lock, project.root)
         calls = [str(c) for _, note in wanted for claim in claims_of(note) for c in calls_of(claim)]
         findings = gather(project, found.code, calls, lock, cache, jobs=jobs, progress=progress)
-        moved = {t: v for t, v in findings.verdicts.items() if v.state == "moved" and v.fresh}
-        told = [(text, shown(lock[text]), shown(v.fresh)) for text, v in moved.items() if v.fresh]
-        after = lock | findings.accepted() | {text: v.fresh for text, v in moved.items() if v.fresh}
+        moved = {t: v.fresh for t, v in findings.verdicts.items() if v.state == "moved" and v.fresh}
+        told = sorted((text, shown(lock[text]), shown(fresh)) for text, fresh in moved.items())
+        after = lock | findings.accepted() | moved
         if not select:
             after = _needed(found, after)
         if after != lock:
             write_lock(project.evidence_lock, after)
-    return sorted(told)
+        findings.verdicts |= {
+            t: replace(v, state="accepted") for t, v in findings.verdicts.items() if t in moved
+        }
+        return told, sorted(failures(found, wanted, findings))
 
 
 def update_lock(

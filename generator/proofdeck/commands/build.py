@@ -10,6 +10,7 @@ import click
 
 from proofdeck.commands.common import (
     command,
+    few,
     jobs_option,
     json_option,
     locked_option,
@@ -90,5 +91,7 @@ def _tell(report: dict[str, Any]) -> None:
     if report["accepted"]:
         click.echo(f"{plural(report['accepted'], 'new result')} taken into verifiers/evidence.lock")
     if report["held_back"]:
-        click.echo(f"held back, not measured yet: {', '.join(report['held_back'])}", err=True)
+        click.echo(
+            f"{plural(len(report['held_back']), 'note')} held back, not measured yet: {few(report['held_back'])}"
+        )
     click.echo(f"{report['seconds']:.2f} s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,6 +81,12 @@ def progress_line(as_json: bool) -> Progress | None:
         click.echo("\r\x1b[K" + (text[:100] if done < total else ""), nl=False, err=True)
 
     return show
+
+
+def few(names: Sequence[str], most: int = 6) -> str:
+    """Name some, and say how many more there are."""
+    told = ", ".join(names[:most])
+    return told + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def plural(count: int, noun: str) -> str:

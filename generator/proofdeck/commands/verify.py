@@ -9,6 +9,7 @@ import click
 
 from proofdeck.commands.common import (
     command,
+    few,
     jobs_option,
     json_option,
     locked_option,
@@ -66,8 +67,9 @@ def verify_command(
             click.echo(str(failure.problem()), err=True)
         for call in report.stale:
             click.echo(f"stale: {call}", err=True)
-        for call in report.missing:
-            click.echo(f"not measured: {call}", err=True)
+        if report.missing:
+            names = list(dict.fromkeys(call.partition("(")[0] for call in report.missing))
+            click.echo(f"{plural(len(report.missing), 'measurement')} not taken yet: {few(names)}")
         counts = ", ".join(f"{count} {kind}" for kind, count in report.as_json()["claims"].items() if count)
         told = f"{plural(sum(report.claims.values()), 'claim')} ({counts}): "
         told += f"{plural(len(report.failed), 'failure')}, {report.ran} run, {report.cached} known"
@@ -93,10 +95,15 @@ def accept_command(select: tuple[str, ...], jobs: int | None, as_json: bool, roo
     """
     from proofdeck.verify import accept
 
-    moved = accept(project_at(root), select, jobs=jobs or 0, progress=progress_line(as_json))
+    moved, failed = accept(project_at(root), select, jobs=jobs or 0, progress=progress_line(as_json))
     if as_json:
-        print_json({"accepted": [{"call": call, "old": old, "new": new} for call, old, new in moved]})
-        return
-    for call, old, new in moved:
-        click.echo(f"{call}: {old} → {new}" if old != new else f"{call}: {new}, by changed code")
-    click.echo(f"{plural(len(moved), 'result')} accepted")
+        rows = [{"call": call, "old": old, "new": new} for call, old, new in moved]
+        print_json({"accepted": rows, "failed": [failure.as_json() for failure in failed]})
+    else:
+        for call, old, new in moved:
+            click.echo(f"{call}: {old} → {new}" if old != new else f"{call}: {new}, by changed code")
+        for failure in failed:
+            click.echo(str(failure.problem()), err=True)
+        click.echo(f"{plural(len(moved), 'result')} accepted")
+    if failed:
+        sys.exit(1)

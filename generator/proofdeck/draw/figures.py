@@ -105,8 +105,11 @@ def draw(
             digest = hashlib.sha256(
                 "\n".join([digest, *sorted(r.line() for r in shown)]).encode()
             ).hexdigest()[:20]
+        unmeasured = sorted(set(measurements) - {r.call.partition("(")[0] for r in shown})
         known = before.get(text)
-        if known and known.code == digest and intact(project, known):
+        if unmeasured:
+            failed[text] = f"{UNMEASURED} {', '.join(unmeasured)}; run `proofdeck measure`"
+        elif known and known.code == digest and intact(project, known):
             drawings[text] = known
         elif locked:
             failed[text] = "its drawing is out of date, and --locked forbids drawing it"

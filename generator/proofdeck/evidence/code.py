@@ -15,7 +15,7 @@ import ast
 import hashlib
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,8 @@ class Function(Record):
     """What the docstring names as its source."""
     options: tuple[tuple[str, float], ...] = ()
     """Literal options of the decorator: timeout, memory, tolerance."""
+    unread: tuple[str, ...] = ()
+    """Options whose value is no number that can be read."""
 
     @property
     def is_check(self) -> bool:
@@ -229,14 +231,16 @@ def _marked(node: ast.FunctionDef, module: str, file: str, lines: list[str]) -> 
     else:
         return None
     keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
-    options = tuple((k.arg, value) for k in keywords if k.arg and (value := _constant(k.value)) is not None)
+    values = {keyword.arg: _constant(keyword.value) for keyword in keywords if keyword.arg}
+    options = tuple((name, value) for name, value in values.items() if value is not None)
+    unread = tuple(name for name, value in values.items() if value is None)
     doc = ast.get_docstring(node) or ""
     fields = dict(_FIELD.findall(doc))
     first, last = _extent(node)
     return Function(
         f"{module.partition('.')[2]}.{node.name}", kind, file, node.lineno, "\n".join(lines[first - 1 : last]),
         doc.partition("\n")[0].strip(), _units(fields.get("Unit", "")),
-        tuple(word.strip() for word in fields.get("Source", "").split(",") if word.strip()), options,
+        tuple(word.strip() for word in fields.get("Source", "").split(",") if word.strip()), options, unread,
     )  # fmt: skip
 
 
@@ -251,12 +255,26 @@ def _constant(node: ast.expr) -> float | None:
     """Evaluate the number of a decorator's option, such as `4 * 2**30`."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return node.value
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Pow):
+    if isinstance(node, ast.BinOp):
         left, right = _constant(node.left), _constant(node.right)
-        if left is None or right is None or (isinstance(node.op, ast.Pow) and abs(right) > 64):
+        apply = _ARITHMETIC.get(type(node.op))
+        if left is None or right is None or apply is None or not abs(right) < 2**60 or abs(left) > 2**60:
             return None
-        return left * right if isinstance(node.op, ast.Mult) else float(left**right)
+        try:
+            return apply(left, right)
+        except (ArithmeticError, ValueError, TypeError):
+            return None
     return None
+
+
+_ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+    ast.Pow: lambda a, b: float(a) ** b if abs(b) <= 64 else float("nan"),
+    ast.LShift: lambda a, b: a * 2.0**b if 0 <= b <= 64 else float("nan"),
+}
 
 
 class Code:
@@ -305,13 +323,14 @@ class Code:
         return known[1]
 
     def closure(self, folder: str, dotted: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        """Return hash, third-party libraries, and measurements used by `folder/` function `dotted`."""
+        """Return hash, third-party libraries, and measurements behind the function `dotted` of `folder`."""
         known = self._hashes.get((folder, dotted))
         if known is None:
-            known = self._hashes[folder, dotted] = self._closure(folder, dotted)
+            known = self._hashes[folder, dotted] = self.fresh_closure(folder, dotted)
         return known
 
-    def _closure(self, folder: str, dotted: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    def fresh_closure(self, folder: str, dotted: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Return what `closure` returns, from the modules as they are now."""
         module_name, _, function = f"{folder}.{dotted}".rpartition(".")
         walk = _Closure(self)
         walk.visit(module_name, function)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache as memoise
@@ -192,14 +193,17 @@ def _unfit(function: Function, value: Any) -> str:
             "its docstring has no `Unit:` line; write `Unit: B`, `Unit: 1` or, for a property, `Unit: check`"
         )
     if function.is_check:
-        return (
-            ""
-            if value is None or isinstance(value, dict)
-            else "a property check returns nothing, or the inputs it tried"
-        )
-    return (
-        "it returned None; a value has a unit, a property check says `Unit: check`" if value is None else ""
-    )
+        told = value is None or isinstance(value, dict)
+        return "" if told else "a property check returns nothing, or the inputs it tried"
+    if value is None:
+        return "it returned None; a value has a unit, a property check says `Unit: check`"
+    return "it returned NaN, which answers no question" if _holds_nan(value) else ""
+
+
+def _holds_nan(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_holds_nan, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _not_here(call: str, function: Function, digest: str, entry: Result | None, absent: list[str]) -> Verdict:

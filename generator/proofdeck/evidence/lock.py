@@ -104,9 +104,9 @@ def same(old: Any, new: Any, tolerance: float) -> bool:
         return old is new
     if isinstance(old, int | float) and isinstance(new, int | float):
         try:
-            if math.isnan(old) or math.isnan(new):
-                return math.isnan(old) and math.isnan(new)
-            return old == new or math.isclose(old, new, rel_tol=tolerance)
+            if old == new or math.isclose(old, new, rel_tol=tolerance):
+                return True
+            return math.isnan(old) and math.isnan(new)
         except OverflowError:  # whole numbers beyond any float are the same only if they are equal
             return False
     if isinstance(old, dict) and isinstance(new, dict):

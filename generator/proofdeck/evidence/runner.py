@@ -110,7 +110,7 @@ class _Worker:
         if not measures:
             environment |= threads | {"CUDA_VISIBLE_DEVICES": ""}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "proofdeck.evidence.worker", str(root)],
+            [sys.executable, "-P", "-m", "proofdeck.evidence.worker", str(root)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=environment, start_new_session=True,
         )  # fmt: skip
         self.fresh = True

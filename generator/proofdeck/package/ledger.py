@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -168,11 +168,13 @@ def release(
     moment: int,
     problems: list[Problem],
     held: Iterable[str] = (),
+    existing: Iterable[str] = (),
 ) -> tuple[Ledger, dict[str, Counts]]:
     """Return the ledger after this release, and what it changes by package.
 
     `types` maps note type to the hash of its definition. `packages` names every package that is built now:
-    a note of theirs that is neither in `notes` nor among the ids `held` back is retired.
+    a note of theirs that is neither in `notes` nor among the ids `held` back is retired. So is one whose last
+    package is not among the `existing` ones any more.
     """
     after = Ledger(dict(ledger.notes), dict(ledger.types), ledger.lines)
     counts = {name: Counts() for name in packages}
@@ -181,16 +183,11 @@ def release(
         if known is None or known[0] != digest:
             after.types[key] = (digest, max(moment, known[1] + 1) if known else moment)
     present: dict[str, set[str]] = {name: set(held) for name in counts}
-    guids: dict[str, str] = {}
-    for note in notes:
+    existing = {*existing, *counts}
+    released = list(notes)
+    for note in released:
         present[note.package].add(note.id)
         entry = _entry(ledger, after, note, namespace, moment, problems)
-        if (other := guids.setdefault(entry.guid, note.id)) != note.id:
-            problems.append(
-                Problem(
-                    note.file, note.line, 1, f"`{note.id}` has the GUID of `{other}`", "give it another id"
-                )
-            )
         before = ledger.notes.get(note.id) or next(
             (ledger.notes[o] for o in note.formerly if o in ledger.notes), None
         )
@@ -201,14 +198,30 @@ def release(
             count.changed += 1
         else:
             count.unchanged += 1
+    problems += _shared_guids(after, released)
     for key, entry in list(after.notes.items()):
-        left = tuple(name for name in entry.packages if name not in present or key in present[name])
+        left = tuple(n for n in entry.packages if n in existing and (n not in present or key in present[n]))
         if left == entry.packages:
             continue
         for name in set(entry.packages) - set(left):
-            counts[name].retired += not entry.retired
+            if name in counts:
+                counts[name].retired += not entry.retired
         after.notes[key] = replace(entry, retired=True) if not left else replace(entry, packages=left)
     return after, counts
+
+
+def _shared_guids(after: Ledger, released: Iterable[Released]) -> Iterator[Problem]:
+    """Yield every note that has the GUID of another one, be it in another package or retired."""
+    holders: dict[str, list[str]] = {}
+    for entry in after.notes.values():
+        holders.setdefault(entry.guid, []).append(entry.id)
+    for note in released:
+        others = [other for other in holders[after.notes[note.id].guid] if other != note.id]
+        # of two, the one that got its GUID by its own id is the newcomer
+        if others and after.notes[note.id].guid.endswith(f":{note.id}"):
+            yield Problem(
+                note.file, note.line, 1, f"`{note.id}` has the GUID of `{others[0]}`", "give it another id"
+            )
 
 
 def _entry(

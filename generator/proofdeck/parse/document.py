@@ -289,7 +289,7 @@ def _part(draft: _PartDraft, inlines: Inlines, problems: list[Problem]) -> Part:
     inlines.part = draft.name
     question = inlines.render_heading(draft.heading, draft.cut)
     title = plain(question)
-    if not title and not question:
+    if not title and all(isinstance(segment, str) for segment in question):
         problems.append(
             draft.place.problem("a heading without a question", "write the question after the `#`")
         )

@@ -114,7 +114,11 @@ class Inlines:
                     start = cursor if found < 0 else found
                     cursor = start + len(child.content) if found >= 0 else cursor
                     spans.append(Span(kind, child.content, base + start, where))
-                if kind == "text" and (open_role := _OPEN_ROLE.search(child.content)):
+                if (
+                    kind == "text"
+                    and (open_role := _OPEN_ROLE.search(child.content))
+                    and open_role[0] in content
+                ):
                     place = Place(self.file, *where(base + start + open_role.start()))
                     hint = "close it with the same number of backticks; in a table row write \\| for |"
                     self.problems.append(place.problem(f"the role `{open_role[1]}` is not closed", hint))
@@ -163,7 +167,8 @@ class Inlines:
                 place.problem(f"`{source[:80]}` is no picture", f"pictures are {' '.join(PICTURES)}")
             )
             return None
-        return Image(place, path, token.content)
+        alt = cast(RendererHTML, self._md.renderer).renderInlineAsText(token.children, self._md.options, {})
+        return Image(place, path, alt)
 
 
 _MARKERS = re.compile(r"(?:[ \t]|>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])|#{1,6}(?=[ \t])|\|)*")

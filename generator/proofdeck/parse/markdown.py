@@ -98,6 +98,11 @@ def escape_prose(text: str) -> str:
     return _MATHJAX.sub("<span>\\\\</span>", text) if "\\" in text else text
 
 
+def escape_plain(text: str) -> str:
+    """Escape text where no element may stand: an attribute, or the field that sorts."""
+    return escape(text).replace("\\", "&#92;")
+
+
 def inline_math(latex: str) -> str:
     return rf"\({escape(latex.strip())}\)"
 

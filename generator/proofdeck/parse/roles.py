@@ -30,6 +30,7 @@ from proofdeck.units import FormatError, parse_format
 Nested = Callable[[str, int], Body]
 """Reads inline Markdown inside a role; takes the text and its offset in the role's content."""
 
+LAST_CLOZE = 500
 _CLOZE = re.compile(r"\s*c?(\d{1,3})\s*:(?!:)\s*")
 _KEY = re.compile(r"[A-Za-z0-9][\w:.-]*$")
 
@@ -103,6 +104,8 @@ def _cloze(text: str, place: Place, nested: Nested) -> Cloze:
     found = _CLOZE.match(text)
     if not found or not int(found[1]):
         raise ExpressionError("a cloze begins with its number, which is the card's identity in Anki")
+    if int(found[1]) > LAST_CLOZE:
+        raise ExpressionError(f"Anki has no cloze {found[1]}", f"clozes are numbered 1 to {LAST_CLOZE}")
     hidden, hint = _cloze_hint(text[found.end() :])
     if not hidden.strip():
         raise ExpressionError("a cloze hides some text")
@@ -112,12 +115,15 @@ def _cloze(text: str, place: Place, nested: Nested) -> Cloze:
     return Cloze(place, text, int(found[1]), body, hint)
 
 
+_SHELTERED = re.compile(r"\\.|(`+).+?\1|\$(?=\S)[^$]*?[^\s$\\]\$(?!\d)", re.S)
+"""Escapes, code and math, inside which a bar separates nothing."""
+
+
 def _cloze_hint(text: str) -> tuple[str, str]:
-    """Split off ` | hint`; a `|` without spaces around it belongs to the text (`$|x|$`)."""
-    hidden, bar, hint = f" {text}".rpartition(" | ")
-    if not bar or hidden.count("$") % 2 or hidden.count("`") % 2:
-        return text, ""
-    return hidden[1:], hint.strip()
+    """Split off ` | hint`; a bar inside code or math, or without spaces around, belongs to the text."""
+    plain = _SHELTERED.sub(lambda match: "x" * len(match[0]), text)
+    cut = f" {plain}".rfind(" | ")
+    return (text, "") if cut < 0 else (text[: max(0, cut - 1)], text[cut + 2 :].strip())
 
 
 READERS: dict[str, Callable[[str, Place, Nested], Claim]] = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from proofdeck.errors import Problem
 from proofdeck.evidence.resolve import Facts, Wrong, judge, problem_of, table_rows, value_text
-from proofdeck.parse.markdown import escape, escape_prose
+from proofdeck.parse.markdown import escape, escape_plain, escape_prose
 from proofdeck.parse.model import (
     Body,
     Check,
@@ -76,7 +76,7 @@ PREFIX = {"root": "", "L1": "L1 ", "L2": "L2 ", "L3": "L3 ", "trap": "Trap "}
 
 def render_note(note: Note, context: Context, problems: list[Problem]) -> Rendered:
     """Return the note's fields; add claims that are wrong to `problems`."""
-    fields: dict[str, str] = {"Title": escape(note.title)}
+    fields: dict[str, str] = {"Title": escape_plain(note.title or note.id)}
     whole = _Card()
     stale = False
     for part in note.parts:
@@ -194,7 +194,7 @@ class _Writer:
 
     def _picture(self, media: str, alt: str) -> str:
         self.card.media.append(media)
-        return f'<img class="figure" src="{media}" alt="{escape(alt)}">'
+        return f'<img class="figure" src="{media}" alt="{escape_plain(alt)}">'
 
     def _cite(self, claim: Cite) -> str:
         works = [self.context.references[key] for key in claim.keys]
@@ -217,4 +217,5 @@ class _Writer:
         elif body.endswith(":"):  # it would join the `::` of the hint
             body = body[:-1] + "&#58;"
         hint = escape_prose(claim.hint).replace("}}", "}&#125;").replace("::", ":&#58;")
+        hint = hint + " " if hint.endswith("}") else hint
         return f"{{{{c{claim.number}::{body}{'::' + hint if hint else ''}}}}}"

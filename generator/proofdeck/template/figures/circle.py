@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from matplotlib.figure import Figure
-from verifiers import circle
 
 from proofdeck import figure
+from verifiers import circle
 
 
 @figure

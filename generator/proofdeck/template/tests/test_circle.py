@@ -2,9 +2,8 @@
 
 import random
 
-from verifiers import circle
-
 from proofdeck import witnesses
+from verifiers import circle
 
 
 @witnesses("circle.area")
