@@ -170,7 +170,7 @@ class _Writer:
     def _value(self, claim: Value) -> str:
         text = value_text(claim, self.context.facts)
         self._exhibit(claim, str(claim.operand.call), text)
-        return f'<span class="value">{escape(text)}</span>'
+        return f'<span class="value">{escape_prose(text)}</span>'
 
     def _check(self, claim: Check) -> str:
         shown = judge(claim, self.context.facts)
@@ -185,8 +185,8 @@ class _Writer:
     def _table(self, claim: Table) -> str:
         columns, rows = table_rows(claim, self.context.facts)
         self._exhibit(claim, str(claim.call), f"{len(rows)} rows")
-        head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        head = "".join(f"<th>{escape_prose(column)}</th>" for column in columns)
+        body = "".join("<tr>" + "".join(f"<td>{escape_prose(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _figure(self, claim: Figure) -> str:
