@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from proofdeck.evidence.code import Code
+from proofdeck.evidence.code import Code, Function, read_module
 from proofdeck.listing import list_notes, list_verifiers
 from proofdeck.project import Project
 
@@ -94,40 +94,35 @@ def mutate(text: str, node: ast.Constant, other: str) -> str:
 
 
 def test_no_literal_behind_a_card_changes_unseen(copy: Path) -> None:
-    """Whatever literal changes in code that a card rests on, the hash of some call on a card changes."""
-    used = {name for row in list_verifiers(Project(copy)) if row["cards"] for name in [row["name"]]}
+    """Whatever literal changes in a verifier that a card rests on, the hash of that verifier changes."""
+    used = [row["name"] for row in list_verifiers(Project(copy)) if row["cards"]]
     code = Code(copy)
-    before = {name: code.closure("verifiers", name)[0] for name in used}
-    behind = reached(copy, used)
     seen = 0
-    for path in sorted((copy / "verifiers").rglob("*.py")):
-        file = path.relative_to(copy).as_posix()
-        text = path.read_text()
+    for name in used:
+        function = code.functions[name]
+        module = f"verifiers.{name.rpartition('.')[0]}"
+        before, _, _ = code.closure("verifiers", name)
+        text = (copy / function.file).read_text()
+        whole = code.modules[module]
+        first, last = lines_of(function)
         for node, other in literals(text):
-            if not any(first <= node.lineno <= last for first, last in behind.get(file, ())):
+            if not first <= node.lineno <= last:
                 continue
-            remembered = {known: entry for known, entry in code.remembered.items() if known != file}
-            path.write_text(mutate(text, node, other))
-            try:
-                after = Code(copy, remembered)
-                moved = [name for name in used if after.closure("verifiers", name)[0] != before[name]]
-            finally:
-                path.write_text(text)
+            code.modules[module] = read_module(module, function.file, mutate(text, node, other))
+            fresh = code.fresh_closure("verifiers", name)
             seen += 1
-            assert moved, f"{file}:{node.lineno}:{node.col_offset}: {node.value!r} → {other}"
+            assert fresh[0] != before, (
+                f"{function.file}:{node.lineno}:{node.col_offset}: {node.value!r} → {other}"
+            )
+        code.modules[module] = whole
     assert seen > 300
 
 
-def reached(root: Path, used: set[str]) -> dict[str, list[tuple[int, int]]]:
-    """Return by file the lines of the functions that `@verifier` marks and a card uses."""
-    spans: dict[str, list[tuple[int, int]]] = {}
-    code = Code(root)
-    for name in used:
-        function = code.functions[name]
-        lines = function.source.split("\n")
-        first = function.line - next(index for index, line in enumerate(lines) if line.startswith("def "))
-        spans.setdefault(function.file, []).append((first, first + len(lines) - 1))
-    return spans
+def lines_of(function: Function) -> tuple[int, int]:
+    """Return first and last line of a marked function, decorators included."""
+    lines = function.source.split("\n")
+    first = function.line - next(index for index, line in enumerate(lines) if line.startswith("def "))
+    return first, first + len(lines) - 1
 
 
 def test_a_changed_literal_fails_verification_and_names_the_card(copy: Path) -> None:
@@ -135,11 +130,12 @@ def test_a_changed_literal_fails_verification_and_names_the_card(copy: Path) -> 
     used = {
         row["name"] for row in list_verifiers(Project(copy)) if row["cards"] and row["kind"] == "verifier"
     }
-    behind = reached(copy, used)
+    code = Code(copy)
     mutants = []
-    for file, spans in behind.items():
-        text = (copy / file).read_text()
-        mutants += [(file, n, o) for n, o in literals(text) if any(a <= n.lineno <= b for a, b in spans)]
+    for function in sorted((code.functions[name] for name in used), key=lambda function: function.name):
+        first, last = lines_of(function)
+        text = (copy / function.file).read_text()
+        mutants += [(function.file, n, o) for n, o in literals(text) if first <= n.lineno <= last]
     assert proofdeck(copy, "verify").returncode == 0
     for file, node, other in random.Random(7).sample(mutants, 12):
         text = (copy / file).read_text()
