@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -92,8 +92,9 @@ def verify(
         report.durations = sorted(
             ((v.seconds, t) for t, v in findings.verdicts.items() if v.seconds), reverse=True
         )
+        missing = set(report.missing)
         for _, note in wanted:
-            report.claims.update(kinds_of(note, found))
+            report.claims.update(kinds_of(note, found, missing))
         out_of_date = update_lock(project, found, findings, lock, locked, whole=not select)
         report.failed += [
             Failure("verifiers/evidence.lock", 0, 0, "", text, why) for text, why in out_of_date
@@ -200,9 +201,10 @@ def untrue(claim: Value | Check | Table, facts: Facts) -> str:
     return ""
 
 
-def kinds_of(note: Note, found: Inspection) -> Counter[str]:
-    """Count a note's claims by kind of evidence."""
-    return Counter(kind for claim in claims_of(note) if (kind := kind_of(claim, found)))
+def kinds_of(note: Note, found: Inspection, missing: Set[str] = frozenset()) -> Counter[str]:
+    """Count a note's claims by kind of evidence, without those that rest on a `missing` measurement."""
+    present = [c for c in claims_of(note) if missing.isdisjoint(str(call) for call in calls_of(c))]
+    return Counter(kind for claim in present if (kind := kind_of(claim, found)))
 
 
 def kind_of(claim: Claim | Image, found: Inspection) -> str:

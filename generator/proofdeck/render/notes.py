@@ -186,7 +186,9 @@ class _Writer:
         columns, rows = table_rows(claim, self.context.facts)
         self._exhibit(claim, str(claim.call), f"{len(rows)} rows")
         head = "".join(f"<th>{escape_prose(column)}</th>" for column in columns)
-        body = "".join("<tr>" + "".join(f"<td>{escape_prose(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape_prose(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _figure(self, claim: Figure) -> str:
