@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from proofdeck.decknames import read_deck_name
 from proofdeck.errors import Problem, UsageError, did_you_mean
 from proofdeck.mapping import Unreadable, read_mapping
 
@@ -106,11 +107,10 @@ class Project:
         for key, value in texts.items():
             if not isinstance(value, str):
                 problems.append(Problem(file, 0, 0, f"`{key}` is not a text", f"write `{key}: …`"))
-        under = texts["under"]
-        if isinstance(under, str) and under and not all(level.strip() for level in under.split("::")):
-            problems.append(
-                Problem(file, 0, 0, f"an empty level in `under: {under}`", "write `Parent::Child`")
-            )
+        if isinstance(texts["under"], str) and texts["under"]:
+            texts["under"], wrong = read_deck_name(texts["under"])
+            if wrong:
+                problems.append(Problem(file, 0, 0, f"`under`: {wrong}", "write `Parent::Child`"))
         cards = data.get("cards", ["cards/**/*.md"])
         if not texts["title"]:
             problems.append(Problem(file, 0, 0, "no title", "write `title: …`"))

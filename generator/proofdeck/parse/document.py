@@ -13,6 +13,7 @@ from markdown_it.token import Token
 from mdit_py_plugins.attrs.parse import ParseError
 from mdit_py_plugins.attrs.parse import parse as parse_attributes
 
+from proofdeck.decknames import read_deck_name
 from proofdeck.errors import Problem, did_you_mean
 from proofdeck.mapping import Unreadable, read_mapping
 from proofdeck.parse.inline import Inlines
@@ -196,18 +197,10 @@ def _deck(deck: Any, token: Token, file: str, problems: list[Problem]) -> str:
             Problem(file, 1, 0, "no deck in the front matter", "write `deck: Inference::KV cache`")
         )
         return ""
-    levels = [level.strip() for level in deck.split("::")]
-    if not all(levels):
-        problems.append(
-            Problem(
-                file,
-                _key_line(token, "deck"),
-                1,
-                f"an empty level in the deck `{deck}`",
-                "write `Parent::Child`",
-            )
-        )
-    return "::".join(level for level in levels if level)
+    name, wrong = read_deck_name(deck)
+    if wrong:
+        problems.append(Problem(file, _key_line(token, "deck"), 1, wrong, "write `Parent::Child`"))
+    return name
 
 
 def _tags(tags: Any, token: Token, file: str, problems: list[Problem]) -> tuple[str, ...]:

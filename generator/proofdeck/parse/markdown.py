@@ -79,7 +79,7 @@ def _heading_parts(state: StateCore) -> None:
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 _HTML = re.compile('[&<>"]')
 _ANKI = re.compile(r"\{(?=\{)|\}(?=\})|\[(?=sound:|anki:|/?latex\]|/?\${1,2}\])", re.I)
-_MATHJAX = re.compile(r"\\(?=[()\[\]])")
+_MATHJAX = re.compile(r"\\(?=[()\[\]]|&#91;)")
 
 
 def escape(text: str) -> str:
