@@ -259,6 +259,7 @@ class Learner:
         log = self.col.import_anki_package(
             ImportAnkiPackageRequest(package_path=str(package), options=chosen)
         ).log
+        self.col.models._clear_cache()  # it would go on showing the note types of before
         assert not [
             *log.missing_notetype,
             *log.missing_deck,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -199,7 +199,6 @@ class Deck:
     """A deck project on disk."""
 
     root: Path
-    written: set[str] = field(default_factory=set)
 
     def write(self, path: str, text: str | bytes) -> Path:
         full = self.root / path

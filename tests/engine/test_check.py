@@ -7,7 +7,7 @@ import pytest
 from .helpers import Case, card, cases, files_of, verifier_source
 
 
-@pytest.mark.parametrize("case", cases("project_errors", {}))
+@pytest.mark.parametrize("case", cases("project_errors"))
 def test_check_reports_every_problem_of_a_project(case: Case, deck_at) -> None:
     deck = deck_at(files_of(case.text))
     before = deck.snapshot()
@@ -105,6 +105,17 @@ def test_yaml_that_holds_something_else_is_told(file: str, value: str, deck_at) 
 def test_hidden_files_are_no_cards(deck_at) -> None:
     deck = deck_at({"cards/.a.md": "nonsense", "cards/.git/b.md": "nonsense"}, cards="{judgement}`x`")
     deck.ok("check")
+
+
+def test_cards_that_no_deck_takes_are_named(deck_at) -> None:
+    files = {
+        "decks/t.yaml": "title: T\ncards: [cards/a.md]\n",
+        "cards/lost.md": card("{judgement}`x`", name="lost"),
+    }
+    deck = deck_at(files, cards="{judgement}`x`")
+    ran = deck.ok("check")
+    assert "in no deck: cards/lost.md" in ran.out + ran.err
+    assert "cards/lost.md" in str(deck.ok("check", "--json").json)
 
 
 def test_json_lists_problems_by_place(deck_at) -> None:

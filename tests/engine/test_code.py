@@ -15,7 +15,7 @@ def digest(root: Path, function: str = "m.f", folder: str = "verifiers") -> str:
     return Code(root).closure(folder, function)[0]
 
 
-@pytest.mark.parametrize("case", cases("code_hash", {}))
+@pytest.mark.parametrize("case", cases("code_hash"))
 def test_a_change_of_what_is_used_changes_the_hash_and_nothing_else_does(case: Case, tmp_path: Path) -> None:
     files = files_of(case.text)
     deck = make_deck(tmp_path, files)

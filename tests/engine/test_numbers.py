@@ -19,7 +19,7 @@ def problems(text: str) -> list[str]:
     return [f"{p.line}:{p.column} {p.message}" for p in found]
 
 
-@pytest.mark.parametrize("case", cases("numbers_lint", {}))
+@pytest.mark.parametrize("case", cases("numbers_lint"))
 def test_bare_numbers_are_found(case: Case) -> None:
     found = [line for line in problems(card(case.text)) if not line.endswith("a note without evidence")]
     assert "\n".join(found) == case.expected

@@ -15,14 +15,14 @@ from proofdeck.parse.model import Image, claims_of
 from .helpers import Case, card, cases, dump
 
 
-@pytest.mark.parametrize("case", cases("card_model", {}))
+@pytest.mark.parametrize("case", cases("card_model"))
 def test_a_card_file_becomes_notes(case: Case) -> None:
     parsed = parse(case.text, "c.md")
     assert not parsed.problems, ContentError(parsed.problems)
     assert dump(parsed) == case.expected
 
 
-@pytest.mark.parametrize("case", cases("card_errors", {}))
+@pytest.mark.parametrize("case", cases("card_errors"))
 def test_a_wrong_card_file_is_told_what_is_wrong_where_and_what_would_be_right(case: Case) -> None:
     assert str(ContentError(parse(case.text, "c.md").problems)) == case.expected
 
@@ -43,7 +43,7 @@ def places_in(pattern: re.Pattern[str], text: str) -> list[tuple[int, int]]:
     ]
 
 
-@pytest.mark.parametrize("case", cases("places", {}))
+@pytest.mark.parametrize("case", cases("places"))
 def test_places_are_exact(case: Case) -> None:
     text = card(case.text)
     parsed = parse(text, "c.md")

@@ -243,6 +243,14 @@ def test_a_false_comparison_and_a_false_property_fail(deck_at: Callable[..., Dec
     assert not (deck.root / "decks/build").exists()
 
 
+@pytest.mark.parametrize("value", ["float('nan')", "{'a': [float('nan')]}"])
+def test_what_is_no_number_is_no_result(value: str, deck_at: Callable[..., Deck]) -> None:
+    deck = deck_at({"verifiers/m.py": verifier_source(f"return {value}")}, cards="{value}`m.f()`")
+    assert deck.run("verify").status == 1
+    assert deck.run("build").status == 1
+    assert not (deck.root / "decks/build").exists()
+
+
 def test_a_failed_run_is_tried_again(deck_at: Callable[..., Deck]) -> None:
     deck = deck_at({"verifiers/m.py": verifier_source("raise OSError('no luck')")}, cards="{value}`m.f()`")
     for _ in range(2):
