@@ -11,10 +11,9 @@ from proofdeck.evidence.code import Code
 from proofdeck.evidence.resolve import Fact, Wrong, judge, pick, value_text
 from proofdeck.evidence.runner import Task, run
 from proofdeck.parse.expressions import Call, ExpressionError
-from proofdeck.parse.model import Check, Place, Value
+from proofdeck.parse.model import Check, Place, Value, calls_of
 from proofdeck.parse.roles import READERS
 from proofdeck.project import Project
-from proofdeck.sources import calls_of
 from proofdeck.units import FormatError
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from proofdeck.cache import Cache, engine_fingerprint
 from proofdeck.errors import Problem
 from proofdeck.parallel import no_collector, spread
-from proofdeck.parse.expressions import Call, Comparison
 from proofdeck.parse.model import (
     Check,
     Cite,
@@ -28,6 +27,7 @@ from proofdeck.parse.model import (
     Note,
     Table,
     Value,
+    calls_of,
     claims_of,
 )
 from proofdeck.record import Record
@@ -117,22 +117,6 @@ def _read(job: tuple[str, bytes, str]) -> Source:
             needs.update(dict.fromkeys(needs_of(claim)))
     heads = tuple(_head(note) for note in parsed.notes)
     return Source(file, digest, heads, tuple(needs), tuple(problems), pickle.dumps(parsed.notes, protocol=5))
-
-
-def calls_of(claim: Claim | Image) -> list[Call]:
-    """Return the verifier calls that a claim rests on."""
-    if isinstance(claim, Value):
-        return [claim.operand.call] if claim.operand.call else []
-    if isinstance(claim, Table):
-        return [claim.call]
-    if isinstance(claim, Check):
-        sides = (
-            (claim.test.left.call, claim.test.right.call)
-            if isinstance(claim.test, Comparison)
-            else (claim.test,)
-        )
-        return [call for call in sides if call]
-    return []
 
 
 def needs_of(claim: Claim | Image) -> list[Need]:

@@ -15,9 +15,19 @@ from proofdeck.evidence.lock import Result, read_lock, write_lock
 from proofdeck.evidence.resolve import Facts, Wrong, judge, table_rows, value_text
 from proofdeck.guard import exclusive
 from proofdeck.inspect import Inspection, inspect
-from proofdeck.parse.model import Check, Cite, Claim, Image, Judgement, Note, Table, Value, claims_of
+from proofdeck.parse.model import (
+    Check,
+    Cite,
+    Claim,
+    Image,
+    Judgement,
+    Note,
+    Table,
+    Value,
+    calls_of,
+    claims_of,
+)
 from proofdeck.project import Project
-from proofdeck.sources import calls_of
 
 KINDS = ("computed", "checked", "measured", "cited", "judgement")
 

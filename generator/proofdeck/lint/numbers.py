@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from proofdeck.errors import Problem
-from proofdeck.parse.expressions import Call, Comparison, texts
+from proofdeck.parse.expressions import Comparison, texts
 from proofdeck.parse.model import (
     Block,
     Check,
@@ -26,6 +26,7 @@ from proofdeck.parse.model import (
     Span,
     Table,
     Value,
+    calls_of,
     claims_of,
 )
 
@@ -214,31 +215,16 @@ def _vouched(match: re.Match[str], vouched: list[float]) -> bool:
     )
 
 
-def _calls(claim: Claim) -> list[Call]:
-    if isinstance(claim, Value):
-        return [claim.operand.call] if claim.operand.call else []
-    if isinstance(claim, Table):
-        return [claim.call]
-    if isinstance(claim, Check):
-        sides = (
-            (claim.test.left.call, claim.test.right.call)
-            if isinstance(claim.test, Comparison)
-            else (claim.test,)
-        )
-        return [call for call in sides if call]
-    return []
-
-
 def _numbers(claim: Claim) -> list[float]:
     if isinstance(claim, Check) and isinstance(claim.test, Comparison):
         return list(claim.test.numbers)
-    return [number for call in _calls(claim) for number in call.numbers]
+    return [number for call in calls_of(claim) for number in call.numbers]
 
 
 def _names(claims: list[Claim]) -> list[re.Pattern[str]]:
     """A text argument with digits is a name: `llama-2-70b` makes "Llama 2 70B" one."""
     found = {
-        text for claim in claims for call in _calls(claim) for text in texts(call) if re.search(r"\d", text)
+        text for claim in claims for call in calls_of(claim) for text in texts(call) if re.search(r"\d", text)
     }
     words = [re.findall(r"[A-Za-z]+|\d+", text) for text in sorted(found) if len(text) < 80]
     return [re.compile(r"\b" + r"[\s\-.]*".join(word) + r"\b", re.I) for word in words if word]

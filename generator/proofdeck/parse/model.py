@@ -212,3 +212,19 @@ def claims_of(note: Note) -> list[Claim | Image]:
     """Return every claim of a note in reading order."""
     bodies = [body for part in note.parts for body in (part.question, part.answer)]
     return [claim for body in [*bodies, note.extra] for claim in claims_in(body)]
+
+
+def calls_of(claim: Claim | Image) -> list[Call]:
+    """Return the verifier calls that a claim rests on."""
+    if isinstance(claim, Value):
+        return [claim.operand.call] if claim.operand.call else []
+    if isinstance(claim, Table):
+        return [claim.call]
+    if isinstance(claim, Check):
+        sides = (
+            (claim.test.left.call, claim.test.right.call)
+            if isinstance(claim.test, Comparison)
+            else (claim.test,)
+        )
+        return [call for call in sides if call]
+    return []

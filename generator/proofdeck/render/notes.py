@@ -23,6 +23,7 @@ from proofdeck.parse.model import (
     Part,
     Table,
     Value,
+    calls_of,
 )
 from proofdeck.references import Reference
 from proofdeck.render.proof import Exhibit, proof_panel
@@ -162,29 +163,25 @@ class _Writer:
             pass
         return ""
 
-    def _exhibit(self, claim: Value | Check | Table, call: str, shown: str) -> None:
-        fact = self.context.facts[call]
-        self.card.stale = self.card.stale or fact.stale
-        self.card.exhibits.append(Exhibit(fact.kind, claim.text, shown, fact))
+    def _exhibit(self, claim: Value | Check | Table, shown: str) -> None:
+        fact, *also = [self.context.facts[str(call)] for call in calls_of(claim)]
+        self.card.stale = self.card.stale or any(each.stale for each in (fact, *also))
+        # a comparison tests what its calls compute
+        kind = "checked" if isinstance(claim, Check) and fact.kind == "computed" else fact.kind
+        self.card.exhibits.append(Exhibit(kind, claim.text, shown, fact, also=tuple(also)))
 
     def _value(self, claim: Value) -> str:
         text = value_text(claim, self.context.facts)
-        self._exhibit(claim, str(claim.operand.call), text)
+        self._exhibit(claim, text)
         return f'<span class="value">{escape_prose(text)}</span>'
 
     def _check(self, claim: Check) -> str:
-        shown = judge(claim, self.context.facts)
-        from proofdeck.sources import calls_of
-
-        calls = calls_of(claim)
-        self._exhibit(claim, str(calls[0]), shown)
-        if self.card.exhibits[-1].kind == "computed":
-            self.card.exhibits[-1] = self.card.exhibits[-1].as_checked()
+        self._exhibit(claim, judge(claim, self.context.facts))
         return '<span class="checked" title="checked">✓</span>'
 
     def _table(self, claim: Table) -> str:
         columns, rows = table_rows(claim, self.context.facts)
-        self._exhibit(claim, str(claim.call), f"{len(rows)} rows")
+        self._exhibit(claim, f"{len(rows)} rows")
         head = "".join(f"<th>{escape_prose(column)}</th>" for column in columns)
         body = "".join(
             "<tr>" + "".join(f"<td>{escape_prose(cell)}</td>" for cell in row) + "</tr>" for row in rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from proofdeck.evidence.resolve import Fact, tried
@@ -23,9 +23,8 @@ class Exhibit:
     """The value as the card shows it, or what the check found."""
     fact: Fact | None = None
     reference: Reference | None = None
-
-    def as_checked(self) -> Exhibit:
-        return replace(self, kind="checked")
+    also: tuple[Fact, ...] = ()
+    """The other side of a comparison of two calls."""
 
 
 def proof_panel(exhibits: list[Exhibit]) -> str:
@@ -36,7 +35,8 @@ def proof_panel(exhibits: list[Exhibit]) -> str:
     counts = [(kind, sum(exhibit.kind == kind for exhibit in unique)) for kind in KINDS]
     summary = ", ".join(f"{count} {kind}" for kind, count in counts if count)
     items = "".join(f"<li>{_item(exhibit)}</li>" for exhibit in unique)
-    sources = {e.fact.function.name: e.fact.function.source for e in unique if e.fact}
+    facts = [fact for e in unique for fact in (e.fact, *e.also) if fact]
+    sources = {fact.function.name: fact.function.source for fact in facts}
     code = "".join(
         f"<details><summary><code>{escape(name)}</code></summary>{_source(source)}</details>"
         for name, source in sources.items()
