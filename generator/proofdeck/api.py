@@ -7,9 +7,6 @@ reading their source; it imports them only in a worker process, and only to run 
 
 from __future__ import annotations
 
-import functools
-import inspect
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
@@ -48,6 +45,10 @@ def use_records(records: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]])
 
 def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
     """Stand in for a measurement: look its call up, however its arguments are written."""
+    import functools
+    import inspect
+    import json
+
     signature = inspect.signature(function)
     name = f"{function.__module__.partition('.')[2]}.{function.__name__}"
 

@@ -70,7 +70,7 @@ def build(
         notes = in_order(found, manifests, built)
         problems = [Problem("", 0, 0, p) for kind in NOTE_TYPES.values() for p in template_problems(kind)]
         before = read_ledger(project.history_lock, project.root)
-        ledger, counts = update_ledger(project, before, manifests, notes, problems, held)
+        ledger, counts = update_ledger(project, before, manifests, notes, problems, held, cache)
         if problems:
             raise ContentError(problems)
         if ledger != before:

@@ -13,8 +13,16 @@ from proofdeck.assemble import Built
 from proofdeck.cache import Cache, digest_of, engine_fingerprint
 from proofdeck.errors import Problem
 from proofdeck.inspect import Inspection, curriculum
-from proofdeck.package.apkg import build_apkg
-from proofdeck.package.collection import DeckInfo, PackageNote, build_collection, type_hash
+from proofdeck.package import notetypes
+from proofdeck.package.apkg import build_apkg, please_update
+from proofdeck.package.collection import (
+    DeckInfo,
+    Definitions,
+    PackageNote,
+    build_collection,
+    define,
+    type_hash,
+)
 from proofdeck.package.ledger import Counts, Ledger, Released, now, release
 from proofdeck.package.notetypes import NOTE_TYPES
 from proofdeck.project import Manifest, Project
@@ -47,6 +55,16 @@ class Placed:
     note: Built
 
 
+def defined(cache: Cache) -> tuple[Definitions, bytes]:
+    """Return the note types' definitions and the placeholder for old clients, from the cache if they stand."""
+    key = digest_of(engine_fingerprint(), NOTE_TYPES, notetypes.css())
+    known: tuple[Definitions, bytes] | None = cache.get("definitions", "all", key)
+    if known is None:
+        known = (define(), please_update())
+        cache.put("definitions", [("all", key, known)])
+    return known
+
+
 def in_order(
     found: Inspection, manifests: Iterable[Manifest], built: dict[str, list[Built]]
 ) -> dict[str, list[Placed]]:
@@ -69,7 +87,10 @@ def update_ledger(
     notes: dict[str, list[Placed]],
     problems: list[Problem],
     held: Iterable[str],
+    cache: Cache,
 ) -> tuple[Ledger, dict[str, Counts]]:
+    """Return the ledger after this build, and what it changes by package."""
+    definitions, _ = defined(cache)
     released = [
         Released(
             p.note.id,
@@ -86,7 +107,7 @@ def update_ledger(
         for p in notes[m.name]
     ]
     used = {note.type for note in released}
-    hashes = {key: type_hash(kind) for key, kind in NOTE_TYPES.items() if key in used}
+    hashes = {key: type_hash(model) for key, model in definitions.models.items() if key in used}
     names = [manifest.name for manifest in manifests]
     every = [path.stem for path in (project.root / "decks").glob("*.yaml")]
     return release(before, released, hashes, project.namespace(), names, now(), problems, held, every)
@@ -113,8 +134,11 @@ def write_package(
     )  # fmt: skip
     size = cache.get("package", manifest.name, key)
     if size is None or not _stands(path, size):
-        collection = build_collection(notes, _decks(manifest, notes), type_mods)
-        data = build_apkg(collection, [(name, media_paths[name].read_bytes()) for name in media], legacy)
+        definitions, placeholder = defined(cache)
+        collection = build_collection(notes, _decks(manifest, notes), type_mods, definitions)
+        data = build_apkg(
+            collection, [(name, media_paths[name].read_bytes()) for name in media], legacy, placeholder
+        )
         atomic.write(path, data)
         size = (len(data), path.stat().st_mtime_ns)
         cache.put("package", [(manifest.name, key, size)])
