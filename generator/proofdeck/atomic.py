@@ -7,15 +7,19 @@ import tempfile
 from pathlib import Path
 
 
-def write(path: Path, data: bytes | str) -> None:
-    """Replace `path` by `data` in one step, durable when this returns."""
+def write(path: Path, data: bytes | str, durable: bool = True) -> None:
+    """Replace `path` by `data` in one step.
+
+    With `durable` the data has reached the disk when this returns: for what cannot be made again.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:

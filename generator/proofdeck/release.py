@@ -139,7 +139,7 @@ def write_package(
         data = build_apkg(
             collection, [(name, media_paths[name].read_bytes()) for name in media], legacy, placeholder
         )
-        atomic.write(path, data)
+        atomic.write(path, data, durable=False)  # a build makes it again
         size = (len(data), path.stat().st_mtime_ns)
         cache.put("package", [(manifest.name, key, size)])
     cards = sum(len(p.note.row.ordinals) for p in entries)

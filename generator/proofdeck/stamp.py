@@ -48,7 +48,7 @@ class Stamp:
         if max(times, default=0) + TICK > self.begun:
             return
         state = {"signature": signature(self.root, elsewhere), "elsewhere": elsewhere, "report": report}
-        atomic.write(self.path, json.dumps(state))
+        atomic.write(self.path, json.dumps(state), durable=False)
 
 
 def stamp_path(root: Path, names: Sequence[str], options: dict[str, bool]) -> Path:
