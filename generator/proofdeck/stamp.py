@@ -37,7 +37,7 @@ class Stamp:
 
         `modules` are the local Python files that verifiers and figures import, wherever they stand.
         """
-        elsewhere = sorted(file for file in modules if not file.startswith(FOLDERS))
+        elsewhere = sorted(file for file in modules if file.partition("/")[0] not in FOLDERS)
         # written by the build itself: locks, drawings, packages
         ours = ("decks/", "verifiers/evidence.lock", "figures/drawn")
         times = [

@@ -333,13 +333,14 @@ def test_every_source_that_counts_wakes_an_idle_build(deck: Deck) -> None:
         assert before
 
 
-def test_a_module_beside_the_verifiers_wakes_an_idle_build(deck_at: Callable[..., Deck]) -> None:
-    source = verifier_source("return common.VALUE", before="import common")
-    deck = deck_at({"common.py": "VALUE = 1\n", "verifiers/m.py": source}, cards="{value}`m.f()`")
+@pytest.mark.parametrize("module", ["common", "figures_common"])
+def test_a_module_beside_the_verifiers_wakes_an_idle_build(deck_at: Callable[..., Deck], module: str) -> None:
+    source = verifier_source(f"return {module}.VALUE", before=f"import {module}")
+    deck = deck_at({f"{module}.py": "VALUE = 1\n", "verifiers/m.py": source}, cards="{value}`m.f()`")
     time.sleep(0.06)
     deck.ok("build")
     deck.ok("build")
-    deck.write("common.py", "VALUE = 2\n")
+    deck.write(f"{module}.py", "VALUE = 2\n")
     assert "moved: 1 → 2" in deck.run("build").err
 
 

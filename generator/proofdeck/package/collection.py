@@ -17,8 +17,9 @@ from proofdeck.render.notes import Rendered
 
 FIRST_ID = 1_200_000_000_000
 LAST_ID = 1_700_000_000_000
-SQLITE_VERSION = (3_040_000).to_bytes(4, "big")
 """Ids look like times of creation in milliseconds; Anki rewrites those that lie in the future."""
+SQLITE_VERSION = (3_040_000).to_bytes(4, "big")
+"""What every package says of the SQLite that wrote it, whichever did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from proofdeck.render.notes import FIELD_PREFIX
+
 BASE = 1_720_000_000_000
 """Ids are this plus a small number: unique to us, and a day long past, as Anki wants its ids."""
 SPARE = 6
-
-PART_NAMES = {"root": "", "L1": "L1 ", "L2": "L2 ", "L3": "L3 ", "trap": "Trap "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,11 @@ def _back(answer: str, proof: str) -> str:
 
 def _depth_tree() -> NoteType:
     names = ["Title"]
-    for prefix in PART_NAMES.values():
+    for prefix in FIELD_PREFIX.values():
         names += [f"{prefix}Question", f"{prefix}Answer", f"{prefix}Proof"]
     templates = []
     crumbs: list[str] = []
-    for number, (part, prefix) in enumerate(PART_NAMES.items(), start=1):
+    for number, (part, prefix) in enumerate(FIELD_PREFIX.items(), start=1):
         level = {"root": "Root", "trap": "Trap"}.get(part, part)
         question = f"{prefix}Question"
         trail = crumbs[:1] if part == "trap" else list(crumbs)
