@@ -2,13 +2,14 @@
 # make test    run the tests (those that need PyTorch skip without it: `make torch` adds it)
 # make check   lint, formatting and types
 # make verify  run every verifier again and compare with the evidence lock
+# make mutants put small faults into the verifiers and count those that no witness notices (long)
 # make bench   how fast builds are, beside a bare loop over the same text
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: decks test check verify torch bench matrix clean
+.PHONY: decks test check verify torch mutants bench matrix clean
 
 decks: .venv/.base
 	$(BIN)/proofdeck verify
@@ -26,6 +27,9 @@ verify: .venv/.base
 	$(BIN)/proofdeck verify --all --locked
 
 torch: .venv/.torch
+
+mutants: .venv/.test .venv/.torch
+	$(BIN)/python tests/mutants.py
 
 bench: .venv/.base
 	$(BIN)/python tests/benchmarks/bench.py

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from proofdeck.cache import Cache, engine_fingerprint
@@ -13,6 +13,7 @@ from proofdeck.parse.model import Claim, Image, Place, claims_of
 from proofdeck.project import Manifest, Project
 from proofdeck.references import Reference, read_references
 from proofdeck.sources import Head, Need, Source, needs_of, read_sources, usable_picture
+from proofdeck.statements import read_statements, statement_files
 from proofdeck.units import BASE_UNITS, measure
 
 
@@ -28,10 +29,17 @@ class Inspection:
     references: dict[str, Reference]
     code: Code
     problems: list[Problem]
+    statements: list[Source] = field(default_factory=list)
+    """Claims tables, read as card files are; no deck holds them."""
 
     def needs(self, kind: str) -> dict[str, None]:
         """Return what cards need of a kind (`call`, `figure`, `cite`, `image`), in reading order."""
         return dict.fromkeys(key for source in self.sources for k, key in source.needs if k == kind)
+
+    @property
+    def all_sources(self) -> list[Source]:
+        """Card files and claims tables."""
+        return [*self.sources, *self.statements]
 
     @cached_property
     def by_file(self) -> dict[str, Source]:
@@ -40,7 +48,7 @@ class Inspection:
     def places(self, need: Need) -> list[tuple[str, Claim | Image]]:
         """Return note id and claim wherever `need` is needed."""
         found = []
-        for source in self.sources:
+        for source in self.all_sources:
             if need in source.needs:
                 for note in source.notes:
                     found += [(note.id, claim) for claim in claims_of(note) if need in needs_of(claim)]
@@ -65,9 +73,12 @@ def inspect(project: Project, cache: Cache) -> Inspection:
     selection = {manifest.name: project.select(manifest, files, problems) for manifest in manifests}
     references = read_references(project, problems)
     sources = read_sources(project.root, files, cache)
+    statements = read_sources(
+        project.root, statement_files(project.root), cache, "statements", read_statements
+    )
     code = _code(project, cache)
-    result = Inspection(project, sources, manifests, selection, references, code, problems)
-    for source in sources:
+    result = Inspection(project, sources, manifests, selection, references, code, problems, statements)
+    for source in result.all_sources:
         problems += source.problems
     problems += _code_problems(code)
     problems += _unknown(result)
@@ -128,7 +139,7 @@ def _unknown(found: Inspection) -> Iterable[Problem]:
         "cite": ("reference", found.references),
     }
     for kind, (noun, table) in tables.items():
-        for key in found.needs(kind):
+        for key in dict.fromkeys(key for s in found.all_sources for k, key in s.needs if k == kind):
             name = key.partition("(")[0]
             if name not in table:
                 hint = did_you_mean(name, table) or _where(noun, name, found)

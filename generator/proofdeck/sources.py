@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,12 +72,22 @@ class Source:
         return notes
 
 
-def read_sources(root: Path, files: Iterable[str], cache: Cache) -> list[Source]:
-    """Read card files, those that changed since the last time in parallel."""
+Job = tuple[str, bytes, str]
+"""A file to read: its path from the root, its content, and the digest to remember it by."""
+
+
+def read_sources(
+    root: Path,
+    files: Iterable[str],
+    cache: Cache,
+    kind: str = "source",
+    read: Callable[[Job], Source] | None = None,
+) -> list[Source]:
+    """Read files, card files by default; those that changed since the last time in parallel."""
     engine = engine_fingerprint()
-    known = cache.all("source")
+    known = cache.all(kind)
     found: dict[str, Source] = {}
-    changed: list[tuple[str, bytes, str]] = []
+    changed: list[Job] = []
     order = list(files)
     for file in order:
         data = (root / file).read_bytes()
@@ -87,15 +97,15 @@ def read_sources(root: Path, files: Iterable[str], cache: Cache) -> list[Source]
             found[file] = entry[1]
         else:
             changed.append((file, data, digest))
-    fresh = spread(_read, changed, weight=sum(len(data) for _, data, _ in changed))
-    cache.put("source", [(source.file, source.digest, source) for source in fresh])
+    fresh = spread(read or _read, changed, weight=sum(len(data) for _, data, _ in changed))
+    cache.put(kind, [(source.file, source.digest, source) for source in fresh])
     if len(known) > len(order):
-        cache.prune("source", order)
+        cache.prune(kind, order)
     found.update((source.file, source) for source in fresh)
     return [found[file] for file in order]
 
 
-def _read(job: tuple[str, bytes, str]) -> Source:
+def _read(job: Job) -> Source:
     from proofdeck.lint.numbers import lint_numbers
     from proofdeck.parse import parse
 

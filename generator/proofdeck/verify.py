@@ -57,6 +57,9 @@ class Verification:
     """What `verify` found."""
 
     claims: Counter[str] = field(default_factory=Counter)
+    """Claims of cards by kind of evidence."""
+    statements: int = 0
+    """Rows of the claims tables."""
     ran: int = 0
     cached: int = 0
     failed: list[Failure] = field(default_factory=list)
@@ -68,7 +71,7 @@ class Verification:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "claims": {kind: self.claims[kind] for kind in KINDS}, "ran": self.ran, "cached": self.cached,
+            "claims": {kind: self.claims[kind] for kind in KINDS}, "statements": self.statements, "ran": self.ran, "cached": self.cached,
             "failed": [failure.as_json() for failure in self.failed], "stale": self.stale, "missing": self.missing,
             "new": self.new, "seconds": round(self.seconds, 3),
         }  # fmt: skip
@@ -104,7 +107,10 @@ def verify(
         )
         missing = set(report.missing)
         for _, note in wanted:
-            report.claims.update(kinds_of(note, found, missing))
+            if note.type == "statement":
+                report.statements += 1
+            else:
+                report.claims.update(kinds_of(note, found, missing))
         out_of_date = update_lock(project, found, findings, lock, locked, whole=not select)
         report.failed += [
             Failure("verifiers/evidence.lock", 0, 0, "", text, why) for text, why in out_of_date
@@ -166,7 +172,7 @@ def update_lock(
 
 
 def _needed(found: Inspection, results: dict[str, Result]) -> dict[str, Result]:
-    needed = found.needs("call")
+    needed = {text for source in found.all_sources for kind, text in source.needs if kind == "call"}
     return {key: result for key, result in results.items() if result.record or key in needed}
 
 
@@ -233,7 +239,7 @@ def kind_of(claim: Claim | Image, found: Inspection) -> str:
 
 def _selected(found: Inspection, select: Sequence[str]) -> list[tuple[str, Note]]:
     """Return (file, note) of the notes that a selection names: ids, files, folders, verifiers."""
-    notes = [(source.file, note) for source in found.sources for note in source.notes]
+    notes = [(source.file, note) for source in found.all_sources for note in source.notes]
     if not select:
         return notes
     chosen: dict[str, tuple[str, Note]] = {}

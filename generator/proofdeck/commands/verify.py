@@ -72,6 +72,8 @@ def verify_command(
             click.echo(f"{plural(len(report.missing), 'measurement')} not taken yet: {few(names)}")
         counts = ", ".join(f"{count} {kind}" for kind, count in report.as_json()["claims"].items() if count)
         told = f"{plural(sum(report.claims.values()), 'claim')} ({counts}): "
+        if report.statements:
+            told = told.removesuffix(": ") + f" and {plural(report.statements, 'statement')}: "
         told += f"{plural(len(report.failed), 'failure')}, {report.ran} run, {report.cached} known"
         click.echo(told + (f", {report.new} new" if report.new else "") + f", {report.seconds:.2f} s")
         if durations is not None:

@@ -1,0 +1,375 @@
+"""Mutants of the verifiers: small faults, one at a time, and whether the witnesses notice.
+
+    python tests/mutants.py                          every module of verifiers/
+    python tests/mutants.py verifiers/kv_cache.py    some modules
+    python tests/mutants.py --sample 20              twenty mutants of each module, always the same ones
+
+The tools at hand do not fit: mutmut leaves decorated functions alone, which all verifiers are, and cosmic-ray
+starts Python anew for every mutant, seconds each with PyTorch. Here the libraries are imported once, and
+every mutant is tested in a fork.
+
+Left as they are: decorators, annotations, texts, messages of errors, and the defaults of property checks,
+which only choose the inputs that are tried. A survivor that no test could kill is explained in
+tests/survivors/MODULE.yaml, a list of `mutant:` (as printed, without its line) and `why:`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import io
+import os
+import random
+import re
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, ModuleType
+
+import click
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = (
+    "numpy",
+    "scipy",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "sklearn",
+    "sacrebleu",
+    "faiss",
+    "datasketch",
+)
+"""Libraries worth importing before the fork, where the tests of a module name them."""
+MEMORY = 6 * 2**30
+
+BINARY: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div,
+    ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult, ast.MatMult: ast.Mult, ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitAnd,
+}  # fmt: skip
+COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
+    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
+    ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,),
+}  # fmt: skip
+NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "floor": "ceil", "ceil": "floor"}
+NAMES |= {"minimum": "maximum", "maximum": "minimum", "argmin": "argmax", "argmax": "argmin"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A module with one fault."""
+
+    line: int
+    text: str
+    """`before → after`."""
+    code: CodeType
+
+
+def mutants_of(path: Path) -> list[Mutant]:
+    """Return every mutant of a module, in the order of its lines."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = []
+    for node, before, after in faults(tree):
+        changed = ast.fix_missing_locations(tree)
+        found.append(Mutant(node.lineno, f"{before} → {after}", compile(changed, str(path), "exec")))
+    return found
+
+
+def faults(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str, str]]:
+    """Put one fault after the other into `tree`, yield it while it stands, and take it back."""
+    skipped = {id(inner) for part in left_alone(tree) for inner in ast.walk(part)}
+    parents = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node in list(ast.walk(tree)):
+        if id(node) in skipped or not isinstance(node, ast.expr | ast.stmt):
+            continue
+        shown = node if isinstance(node, ast.stmt) or not isinstance(node, ast.Constant | ast.Name) else None
+        shown = shown or _context(node, parents)
+        before = _told(shown)
+        for change in changes(node):
+            undo = change()
+            yield node, before, _told(shown)
+            undo()
+
+
+def _context(node: ast.AST, parents: dict[int, ast.AST]) -> ast.AST:
+    """Return the expression around a constant or a name, which tells more than itself."""
+    around = parents.get(id(node), node)
+    if isinstance(around, ast.keyword):
+        around = parents.get(id(around), node)
+    return around if isinstance(around, ast.expr) else node
+
+
+def _told(node: ast.AST) -> str:
+    text = ast.unparse(node).split("\n")[0]
+    return text if len(text) <= 300 else text[:297] + "…"
+
+
+def left_alone(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield the parts of a module that hold nothing to test."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield from node.decorator_list
+        if isinstance(node, ast.FunctionDef):
+            yield from [arg.annotation for arg in _arguments(node) if arg.annotation]
+            if node.returns:
+                yield node.returns
+            if re.search(r"^\s*Unit: check\s*$", ast.get_docstring(node) or "", re.MULTILINE):
+                yield from [default for default in (*node.args.defaults, *node.args.kw_defaults) if default]
+        elif isinstance(node, ast.AnnAssign):
+            yield node.annotation
+        elif isinstance(node, ast.Raise):
+            yield node
+        elif isinstance(node, ast.Assert) and node.msg:
+            yield node.msg
+        elif isinstance(node, ast.Assign) and _is_alias(node):
+            yield node
+
+
+def _arguments(node: ast.FunctionDef) -> list[ast.arg]:
+    args = node.args
+    return [*args.posonlyargs, *args.args, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg))]
+
+
+def _is_alias(node: ast.Assign) -> bool:
+    """Say whether this names a type, as `Array = npt.NDArray[np.float64]` or `Row = dict[str, int | str]`."""
+    name = node.targets[0]
+    return isinstance(name, ast.Name) and bool(re.fullmatch(r"_?[A-Z][a-z]\w*", name.id))
+
+
+def changes(node: ast.expr | ast.stmt) -> Iterator[Callable[[], Callable[[], None]]]:
+    """Yield functions that put a fault into `node` and return what takes it back."""
+    match node:
+        case ast.BinOp(op=op) | ast.AugAssign(op=op) if type(op) in BINARY:
+            yield _setting(node, "op", BINARY[type(op)]())
+        case ast.UnaryOp(op=ast.USub()):
+            yield _setting(node, "op", ast.UAdd())
+        case ast.UnaryOp(op=ast.Not()):
+            # `not not x` is x as a condition
+            yield _setting(node, "operand", ast.UnaryOp(ast.Not(), node.operand))
+        case ast.Compare(ops=ops):
+            for index, op in enumerate(ops):
+                for other in COMPARISONS[type(op)]:
+                    yield _setting(node, "ops", [*ops[:index], other(), *ops[index + 1 :]])
+        case ast.BoolOp(op=op):
+            yield _setting(node, "op", ast.Or() if isinstance(op, ast.And) else ast.And())
+        case ast.Constant(value=bool() as value):
+            yield _setting(node, "value", not value)
+        case ast.Constant(value=int() as number):
+            yield _setting(node, "value", number + 1)
+            yield _setting(node, "value", number - 1)
+        case ast.Constant(value=float() as number):
+            yield _setting(node, "value", number * 1.5 if number else 1.0)
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+            if not isinstance(test, ast.Compare | ast.BoolOp | ast.UnaryOp):
+                yield _setting(node, "test", ast.UnaryOp(ast.Not(), test))
+        case ast.Call(func=ast.Name(id=name) as func) if name in NAMES:
+            yield _setting(func, "id", NAMES[name])
+        case ast.Call(func=ast.Attribute(attr=name) as attribute) if name in NAMES:
+            yield _setting(attribute, "attr", NAMES[name])
+        case ast.Expr(value=ast.Call()):
+            yield _setting(node, "value", ast.Constant(None))
+
+
+def _setting(node: ast.AST, name: str, value: object) -> Callable[[], Callable[[], None]]:
+    before = getattr(node, name)
+
+    def change() -> Callable[[], None]:
+        setattr(node, name, copy.copy(value) if isinstance(value, ast.AST) else value)
+        return lambda: setattr(node, name, before)
+
+    return change
+
+
+def tests_of(path: Path) -> list[Path]:
+    """Return the test files that witness a module: its own one first, and those that name it in a mark."""
+    dotted = ".".join(path.relative_to(ROOT / "verifiers").with_suffix("").parts)
+    own = ROOT / "tests" / "witnesses" / f"test_{dotted.replace('.', '_')}.py"
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    marked = re.compile(rf'"{re.escape(dotted)}\.\w+"')
+    named = [
+        f for f in files if "witnesses(" in (text := f.read_text(encoding="utf-8")) and marked.search(text)
+    ]
+    return list(dict.fromkeys([*([own] if own.exists() else []), *named]))
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Serves one module from a given code object."""
+
+    def __init__(self, name: str, path: Path, code: CodeType) -> None:
+        self.name, self.path, self.code = name, path, code
+
+    def find_spec(
+        self, name: str, path: object = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name != self.name:
+            return None
+        return importlib.util.spec_from_file_location(name, self.path, loader=self)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self.code, module.__dict__)
+
+
+def _child(path: Path, code: CodeType | None, tests: list[Path], seconds: int, loud: bool) -> int:
+    """Run the tests with the module replaced; never returns to the parent's code."""
+    import pytest
+
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    if code is not None:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        sys.meta_path.insert(0, _Finder(name, path, code))
+    out = sys.stdout if loud else io.StringIO()
+    options = ["-x", "-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options += [
+        "-p",
+        "no:hypothesispytest",
+        "--assert=plain",
+        "-o",
+        "timeout=0",
+        "-W",
+        "ignore::pytest.PytestConfigWarning",
+    ]
+    with redirect_stdout(out), redirect_stderr(out):
+        return int(pytest.main([*options, *map(str, tests)]))
+
+
+def _fork(path: Path, code: CodeType | None, tests: list[Path], seconds: int, loud: bool = False) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 70
+    try:
+        if not loud:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 1)
+            os.dup2(null, 2)
+        status = _child(path, code, tests, seconds, loud)
+    finally:
+        os._exit(status)
+
+
+def survivors_of(path: Path, mutants: list[Mutant], jobs: int, tests: list[Path]) -> list[Mutant]:
+    """Return the mutants that the tests let live."""
+    begin = time.monotonic()
+    if os.waitstatus_to_exitcode(os.waitpid(_fork(path, None, tests, 600, loud=True), 0)[1]):
+        raise click.ClickException(f"{path.name}: its witnesses fail without any mutant")
+    seconds = max(10, round(5 * (time.monotonic() - begin)))
+    waiting, running, alive = list(reversed(mutants)), dict[int, Mutant](), []
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            mutant = waiting.pop()
+            running[_fork(path, mutant.code, tests, seconds)] = mutant
+        pid, status = os.wait()
+        mutant = running.pop(pid)
+        if os.waitstatus_to_exitcode(status) == 0:
+            alive.append(mutant)
+    return sorted(alive, key=lambda mutant: mutant.line)
+
+
+def explained(path: Path) -> set[str]:
+    """Return the survivors of a module that a person has explained."""
+    dotted = ".".join(path.relative_to(ROOT / "verifiers").with_suffix("").parts)
+    file = ROOT / "tests" / "survivors" / f"{dotted}.yaml"
+    if not file.exists():
+        return set()
+    rows = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if any(not str(row.get("why", "")).strip() for row in rows):
+        raise click.ClickException(f"{file.name}: every survivor needs a reason, `why:`")
+    return {row["mutant"] for row in rows}
+
+
+def preload(tests: list[Path]) -> None:
+    """Import what the tests need and no mutant touches."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    text = "".join(path.read_text(encoding="utf-8") for path in tests)
+    importlib.import_module("pytest")
+    importlib.import_module("proofdeck")
+    for name in SHARED:
+        if name in text and importlib.util.find_spec(name):
+            importlib.import_module(name)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def examine(path: Path, sample: int, jobs: int) -> tuple[int, int, int]:
+    """Test the mutants of one module; print and return how many there were, were killed, are explained."""
+    tests = tests_of(path)
+    name = path.relative_to(ROOT).as_posix()
+    mutants = mutants_of(path)
+    if sample and len(mutants) > sample:
+        mutants = sorted(random.Random(name).sample(mutants, sample), key=lambda mutant: mutant.line)
+    if not mutants:
+        return 0, 0, 0
+    if not tests:
+        click.echo(f"{name}: no witness for {len(mutants)} mutants")
+        return len(mutants), 0, 0
+    preload(tests)
+    begin = time.monotonic()
+    alive = survivors_of(path, mutants, jobs, tests)
+    known = explained(path)
+    excused = [mutant for mutant in alive if mutant.text in known]
+    killed = len(mutants) - len(alive)
+    share = killed / len(mutants)
+    told = f"{name}: {killed} of {len(mutants)} killed ({share:.1%}), {len(excused)} survivors explained"
+    click.echo(f"{told}, {time.monotonic() - begin:.0f} s")
+    for mutant in alive:
+        if mutant not in excused:
+            click.echo(f"  {name}:{mutant.line}: {mutant.text}")
+    return len(mutants), killed, len(excused)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--sample", default=0, help="Mutants of each module; 0: all.")
+@click.option("--jobs", default=os.cpu_count() or 1, help="Mutants tested at the same time.")
+@click.option("--least", default=95.0, help="Per cent of all mutants that must be killed.")
+def main(paths: tuple[Path, ...], sample: int, jobs: int, least: float) -> None:
+    """Count the mutants of verifiers/ that the witnesses kill."""
+    sys.path.insert(0, str(ROOT))
+    os.chdir(ROOT)
+    modules = [path.resolve() for path in paths] or sorted((ROOT / "verifiers").glob("*.py"))
+    total = killed = excused = 0
+    for path in modules:
+        # a fork for each module, so that what one imports does not weigh on the next
+        reader, writer = os.pipe()
+        if not (pid := os.fork()):
+            os.close(reader)
+            status = 1
+            try:
+                os.write(writer, " ".join(map(str, examine(path, sample, jobs))).encode())
+                status = 0
+            except click.ClickException as error:
+                click.echo(error.format_message(), err=True)
+            finally:
+                sys.stdout.flush()
+                os._exit(status)
+        os.close(writer)
+        with os.fdopen(reader) as pipe:
+            counts = [int(word) for word in pipe.read().split()]
+        if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) or not counts:
+            raise SystemExit(1)
+        total, killed, excused = total + counts[0], killed + counts[1], excused + counts[2]
+    share = 100 * killed / total if total else 100.0
+    click.echo(f"{killed} of {total} mutants killed ({share:.1f} %), {excused} survivors explained")
+    if share < least:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
