@@ -10,18 +10,21 @@ every mutant is tested in a fork.
 
 Left as they are: decorators, annotations, texts, messages of errors, and the defaults of property checks,
 which only choose the inputs that are tried. A survivor that no test could kill is explained in
-tests/survivors/MODULE.yaml, a list of `mutant:` (as printed, without its line) and `why:`.
+tests/survivors/MODULE.yaml, a list of `mutant:` (as printed, without its line) and `why:`. What came out is
+remembered under .proofdeck/ until the module or its tests change.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
+import hashlib
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
+import json
 import os
 import random
 import re
@@ -34,6 +37,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 import click
 import yaml
@@ -75,15 +79,19 @@ class Mutant:
     text: str
     """`before → after`."""
     code: CodeType
+    function: str
+    """The function, class or constant of the module that holds it; its own witnesses are asked first."""
 
 
 def mutants_of(path: Path) -> list[Mutant]:
     """Return every mutant of a module, in the order of its lines."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = []
+    owners = {id(inner): getattr(part, "name", "") for part in tree.body for inner in ast.walk(part)}
     for node, before, after in faults(tree):
         changed = ast.fix_missing_locations(tree)
-        found.append(Mutant(node.lineno, f"{before} → {after}", compile(changed, str(path), "exec")))
+        code = compile(changed, str(path), "exec")
+        found.append(Mutant(node.lineno, f"{before} → {after}", code, owners[id(node)]))
     return found
 
 
@@ -224,17 +232,29 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(self.code, module.__dict__)
 
 
-def _child(path: Path, code: CodeType | None, tests: list[Path], seconds: int, loud: bool) -> int:
-    """Run the tests with the module replaced; never returns to the parent's code."""
+class _Nearest:
+    """Lets the witnesses of the changed function speak first."""
+
+    def __init__(self, path: Path, function: str) -> None:
+        self.name = f"{path.stem}.{function}"
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        from proofdeck.api import MARK
+
+        items.sort(key=lambda item: self.name not in getattr(item.function, MARK, ()))
+
+
+def _child(path: Path, mutant: Mutant | None, tests: list[Path], seconds: int) -> int:
+    """Run the tests with the module replaced."""
     import pytest
 
     signal.setitimer(signal.ITIMER_REAL, seconds)
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    if code is not None:
+    if mutant is not None:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        sys.meta_path.insert(0, _Finder(name, path, code))
-    out = sys.stdout if loud else io.StringIO()
+        sys.meta_path.insert(0, _Finder(name, path, mutant.code))
+    out = io.StringIO() if mutant else sys.stdout
     options = ["-x", "-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
     options += [
         "-p",
@@ -246,20 +266,21 @@ def _child(path: Path, code: CodeType | None, tests: list[Path], seconds: int, l
         "ignore::pytest.PytestConfigWarning",
     ]
     with redirect_stdout(out), redirect_stderr(out):
-        return int(pytest.main([*options, *map(str, tests)]))
+        plugins = [_Nearest(path, mutant.function)] if mutant else []
+        return int(pytest.main([*options, *map(str, tests)], plugins=plugins))
 
 
-def _fork(path: Path, code: CodeType | None, tests: list[Path], seconds: int, loud: bool = False) -> int:
+def _fork(path: Path, mutant: Mutant | None, tests: list[Path], seconds: int) -> int:
     pid = os.fork()
     if pid:
         return pid
     status = 70
     try:
-        if not loud:
+        if mutant:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)
             os.dup2(null, 2)
-        status = _child(path, code, tests, seconds, loud)
+        status = _child(path, mutant, tests, seconds)
     finally:
         os._exit(status)
 
@@ -267,14 +288,14 @@ def _fork(path: Path, code: CodeType | None, tests: list[Path], seconds: int, lo
 def survivors_of(path: Path, mutants: list[Mutant], jobs: int, tests: list[Path]) -> list[Mutant]:
     """Return the mutants that the tests let live."""
     begin = time.monotonic()
-    if os.waitstatus_to_exitcode(os.waitpid(_fork(path, None, tests, 600, loud=True), 0)[1]):
+    if os.waitstatus_to_exitcode(os.waitpid(_fork(path, None, tests, 600), 0)[1]):
         raise click.ClickException(f"{path.name}: its witnesses fail without any mutant")
     seconds = max(10, round(5 * (time.monotonic() - begin)))
     waiting, running, alive = list(reversed(mutants)), dict[int, Mutant](), []
     while waiting or running:
         while waiting and len(running) < jobs:
             mutant = waiting.pop()
-            running[_fork(path, mutant.code, tests, seconds)] = mutant
+            running[_fork(path, mutant, tests, seconds)] = mutant
         pid, status = os.wait()
         mutant = running.pop(pid)
         if os.waitstatus_to_exitcode(status) == 0:
@@ -307,31 +328,50 @@ def preload(tests: list[Path]) -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
+def remembered(path: Path, tests: list[Path], sample: int) -> Path:
+    """Return where the result for exactly this module and these tests is kept."""
+    digest = hashlib.sha256(repr((path.name, sample)).encode())
+    for file in (path, *tests, Path(__file__)):
+        digest.update(file.read_bytes())
+    return ROOT / ".proofdeck" / "mutants" / f"{path.stem}-{digest.hexdigest()[:16]}.json"
+
+
 def examine(path: Path, sample: int, jobs: int) -> tuple[int, int, int]:
     """Test the mutants of one module; print and return how many there were, were killed, are explained."""
+    begin = time.monotonic()
     tests = tests_of(path)
     name = path.relative_to(ROOT).as_posix()
-    mutants = mutants_of(path)
-    if sample and len(mutants) > sample:
-        mutants = sorted(random.Random(name).sample(mutants, sample), key=lambda mutant: mutant.line)
-    if not mutants:
+    kept = remembered(path, tests, sample)
+    if kept.exists():
+        count, alive = json.loads(kept.read_text(encoding="utf-8"))
+    else:
+        mutants = mutants_of(path)
+        if sample and len(mutants) > sample:
+            mutants = sorted(random.Random(name).sample(mutants, sample), key=lambda mutant: mutant.line)
+        count = len(mutants)
+        if count and not tests:
+            click.echo(f"{name}: no witness for {count} mutants")
+            return count, 0, 0
+        if count:
+            preload(tests)
+        alive = (
+            [(mutant.line, mutant.text) for mutant in survivors_of(path, mutants, jobs, tests)]
+            if count
+            else []
+        )
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps([count, alive]), encoding="utf-8")
+    if not count:
         return 0, 0, 0
-    if not tests:
-        click.echo(f"{name}: no witness for {len(mutants)} mutants")
-        return len(mutants), 0, 0
-    preload(tests)
-    begin = time.monotonic()
-    alive = survivors_of(path, mutants, jobs, tests)
     known = explained(path)
-    excused = [mutant for mutant in alive if mutant.text in known]
-    killed = len(mutants) - len(alive)
-    share = killed / len(mutants)
-    told = f"{name}: {killed} of {len(mutants)} killed ({share:.1%}), {len(excused)} survivors explained"
+    excused = sum(text in known for _, text in alive)
+    killed = count - len(alive)
+    told = f"{name}: {killed} of {count} killed ({killed / count:.1%}), {excused} survivors explained"
     click.echo(f"{told}, {time.monotonic() - begin:.0f} s")
-    for mutant in alive:
-        if mutant not in excused:
-            click.echo(f"  {name}:{mutant.line}: {mutant.text}")
-    return len(mutants), killed, len(excused)
+    for line, text in alive:
+        if text not in known:
+            click.echo(f"  {name}:{line}: {text}")
+    return count, killed, excused
 
 
 @click.command()

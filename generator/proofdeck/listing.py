@@ -11,6 +11,7 @@ from proofdeck.cache import Cache
 from proofdeck.evidence.code import as_mapping
 from proofdeck.inspect import Inspection, inspect
 from proofdeck.package.ledger import read_ledger
+from proofdeck.parse.model import calls_of, claims_of
 from proofdeck.project import Project
 from proofdeck.verify import KINDS
 
@@ -46,18 +47,27 @@ def list_notes(project: Project) -> list[dict[str, Any]]:
 
 
 def list_verifiers(project: Project) -> list[dict[str, Any]]:
-    """Return every verifier: name, unit, source, witness, kind, and the notes that rest on it."""
+    """Return every verifier: name, unit, source, witness, kind, and the notes and statements that rest on it.
+
+    Statements are those of the claims tables, as `file:line`.
+    """
     found = _inspected(project)
     users: dict[str, dict[str, None]] = {}
     for source in found.sources:
         for head in source.heads:
             for _, verifier in head.claims:
                 users.setdefault(verifier, {})[head.id] = None
+    stated: dict[str, dict[str, None]] = {}
+    for table in found.statements:
+        for note in table.notes:
+            for verifier in {call.function for claim in claims_of(note) for call in calls_of(claim)}:
+                stated.setdefault(verifier, {})[note.id] = None
     seen = witnesses(project.root / "tests", project.root)
     rows = []
     for name, function in sorted(found.code.functions.items()):
         row = as_mapping(function)
-        rows.append(row | {"witness": seen.get(name, []), "cards": list(users.get(name, {}))})
+        row |= {"witness": seen.get(name, []), "cards": list(users.get(name, {}))}
+        rows.append(row | {"statements": list(stated.get(name, {}))})
     return rows
 
 

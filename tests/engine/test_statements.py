@@ -99,3 +99,11 @@ def test_what_is_wrong_with_a_table_is_told_with_its_place(deck: Deck, text: str
 def test_an_empty_table_says_nothing(deck: Deck) -> None:
     deck.write(FILE, "# later\n")
     assert deck.ok("verify", "--json").json["statements"] == 0
+
+
+def test_the_list_of_verifiers_names_the_statements_that_rest_on_each(deck: Deck) -> None:
+    rows = {row["name"]: row for row in deck.ok("list", "--verifiers", "--json").json["verifiers"]}
+    assert rows["shapes.area"]["statements"] == [f"{FILE}:1", f"{FILE}:8"]
+    assert rows["shapes.symmetric"]["statements"] == [f"{FILE}:1"]
+    assert rows["shapes.rows"]["statements"] == []
+    assert "1 note, 2 statements" in deck.ok("list", "--verifiers").out

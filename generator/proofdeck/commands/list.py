@@ -38,7 +38,7 @@ def _notes(rows: list[dict[str, Any]]) -> None:
 def _verifiers(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         witness = f"{len(row['witness'])} witnessed" if row["witness"] else "no witness"
-        click.echo(
-            f"{row['name']}  [{row['unit']}]  {row['kind']}  {witness}  {plural(len(row['cards']), 'note')}"
-        )
+        users = f"{plural(len(row['cards']), 'note')}, {plural(len(row['statements']), 'statement')}"
+        source = f"  ({row['source']})" if row["source"] else ""
+        click.echo(f"{row['name']}  [{row['unit']}]  {row['kind']}  {witness}  {users}{source}")
     click.echo(plural(len(rows), "verifier"))
