@@ -20,8 +20,6 @@ import ast
 import copy
 import hashlib
 import importlib
-import importlib.abc
-import importlib.machinery
 import importlib.util
 import io
 import json
@@ -33,14 +31,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any
+from types import CodeType
 
 import click
+import pytest
 import yaml
+
+from proofdeck.api import MARK
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = (
@@ -56,6 +56,18 @@ SHARED = (
 )
 """Libraries worth importing before the fork, where the tests of a module name them."""
 MEMORY = 6 * 2**30
+OPTIONS = [
+    "-q",
+    "--no-header",
+    "--tb=short",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "--assert=plain",
+    "-o",
+    "timeout=0",
+]
 
 BINARY: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div,
@@ -212,95 +224,101 @@ def tests_of(path: Path) -> list[Path]:
     return list(dict.fromkeys([*([own] if own.exists() else []), *named]))
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Serves one module from a given code object."""
+class Trial:
+    """Collects the tests of a module once, and runs them on one mutant after the other, each in a fork."""
 
-    def __init__(self, name: str, path: Path, code: CodeType) -> None:
-        self.name, self.path, self.code = name, path, code
+    def __init__(self, path: Path, mutants: list[Mutant], jobs: int) -> None:
+        self.path = path
+        self.module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        self.mutants = mutants
+        self.jobs = jobs
+        self.alive: list[Mutant] = []
+        self.sound = False
 
-    def find_spec(
-        self, name: str, path: object = None, target: object = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if name != self.name:
-            return None
-        return importlib.util.spec_from_file_location(name, self.path, loader=self)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Take the place of pytest's own loop over the tests."""
+        begin = time.monotonic()
+        self.sound = os.waitstatus_to_exitcode(os.waitpid(self.fork(session, None, 600), 0)[1]) == 0
+        seconds = max(10, round(5 * (time.monotonic() - begin)))
+        waiting, running = list(reversed(self.mutants)) if self.sound else [], dict[int, Mutant]()
+        while waiting or running:
+            while waiting and len(running) < self.jobs:
+                mutant = waiting.pop()
+                running[self.fork(session, mutant, seconds)] = mutant
+            pid, status = os.wait()
+            mutant = running.pop(pid)
+            if os.waitstatus_to_exitcode(status) == 0:
+                self.alive.append(mutant)
+        self.alive.sort(key=lambda mutant: mutant.line)
+        return True
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
-        return None
+    def fork(self, session: pytest.Session, mutant: Mutant | None, seconds: int) -> int:
+        if pid := os.fork():
+            return pid
+        status = 70
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            limit_memory()
+            if mutant:
+                silence()
+                replace(self.module, mutant.code)
+            status = self.run(session, mutant)
+        finally:
+            os._exit(status)
 
-    def exec_module(self, module: ModuleType) -> None:
-        exec(self.code, module.__dict__)
+    def run(self, session: pytest.Session, mutant: Mutant | None) -> int:
+        """Return 0 where every test passes; the witnesses of the changed function speak first."""
+        name = f"{self.module.removeprefix('verifiers.')}.{mutant.function if mutant else ''}"
+        items = sorted(session.items, key=lambda item: name not in getattr(item.function, MARK, ()))
+        for item, after in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            if session.testsfailed:
+                if mutant is None:
+                    os.write(2, f"{item.nodeid} fails without any mutant\n".encode())
+                return 1
+        return 0
 
 
-class _Nearest:
-    """Lets the witnesses of the changed function speak first."""
-
-    def __init__(self, path: Path, function: str) -> None:
-        self.name = f"{path.stem}.{function}"
-
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        from proofdeck.api import MARK
-
-        items.sort(key=lambda item: self.name not in getattr(item.function, MARK, ()))
-
-
-def _child(path: Path, mutant: Mutant | None, tests: list[Path], seconds: int) -> int:
-    """Run the tests with the module replaced."""
-    import pytest
-
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def limit_memory() -> None:
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    if mutant is not None:
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        sys.meta_path.insert(0, _Finder(name, path, mutant.code))
-    out = io.StringIO() if mutant else sys.stdout
-    options = ["-x", "-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    options += [
-        "-p",
-        "no:hypothesispytest",
-        "--assert=plain",
-        "-o",
-        "timeout=0",
-        "-W",
-        "ignore::pytest.PytestConfigWarning",
-    ]
-    with redirect_stdout(out), redirect_stderr(out):
-        plugins = [_Nearest(path, mutant.function)] if mutant else []
-        return int(pytest.main([*options, *map(str, tests)], plugins=plugins))
 
 
-def _fork(path: Path, mutant: Mutant | None, tests: list[Path], seconds: int) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 70
-    try:
-        if mutant:
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, 1)
-            os.dup2(null, 2)
-        status = _child(path, mutant, tests, seconds)
-    finally:
-        os._exit(status)
+def silence() -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+
+
+def replace(name: str, code: CodeType) -> None:
+    """Run `code` in place of the module `name`, also for those who took functions or tables out of it."""
+    module = importlib.import_module(name)
+    before = {id(thing): key for key, thing in vars(module).items() if _of_its_own(thing)}
+    keep = [getattr(module, key) for key in before.values()]  # so that no id is used again
+    exec(code, vars(module))
+    for other in list(sys.modules.values()):
+        if other is not module and str(getattr(other, "__file__", "")).startswith(str(ROOT)):
+            for key, thing in list(vars(other).items()):
+                if id(thing) in before:
+                    setattr(other, key, getattr(module, before[id(thing)]))
+    del keep
+
+
+def _of_its_own(thing: object) -> bool:
+    return isinstance(thing, dict | list) or (callable(thing) and hasattr(thing, "__module__"))
 
 
 def survivors_of(path: Path, mutants: list[Mutant], jobs: int, tests: list[Path]) -> list[Mutant]:
     """Return the mutants that the tests let live."""
-    begin = time.monotonic()
-    if os.waitstatus_to_exitcode(os.waitpid(_fork(path, None, tests, 600), 0)[1]):
-        raise click.ClickException(f"{path.name}: its witnesses fail without any mutant")
-    seconds = max(10, round(5 * (time.monotonic() - begin)))
-    waiting, running, alive = list(reversed(mutants)), dict[int, Mutant](), []
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            mutant = waiting.pop()
-            running[_fork(path, mutant, tests, seconds)] = mutant
-        pid, status = os.wait()
-        mutant = running.pop(pid)
-        if os.waitstatus_to_exitcode(status) == 0:
-            alive.append(mutant)
-    return sorted(alive, key=lambda mutant: mutant.line)
+    trial = Trial(path, mutants, jobs)
+    out = io.StringIO()
+    with redirect_stdout(out):
+        status = pytest.main([*OPTIONS, *map(str, tests)], plugins=[trial])
+    if status or not trial.sound:
+        raise click.ClickException(
+            f"{path.name}: its witnesses fail without any mutant\n{out.getvalue()[-2000:]}"
+        )
+    return trial.alive
 
 
 def explained(path: Path) -> set[str]:
@@ -319,8 +337,6 @@ def preload(tests: list[Path]) -> None:
     """Import what the tests need and no mutant touches."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     text = "".join(path.read_text(encoding="utf-8") for path in tests)
-    importlib.import_module("pytest")
-    importlib.import_module("proofdeck")
     for name in SHARED:
         if name in text and importlib.util.find_spec(name):
             importlib.import_module(name)
@@ -374,6 +390,13 @@ def examine(path: Path, sample: int, jobs: int) -> tuple[int, int, int]:
     return count, killed, excused
 
 
+def all_modules() -> list[Path]:
+    """Return every module of the library, without those that time a device: what they give is never the same."""
+    folder = ROOT / "verifiers"
+    deeper = [path for path in folder.glob("*/*.py") if "@verifier" in path.read_text(encoding="utf-8")]
+    return sorted([*folder.glob("*.py"), *deeper])
+
+
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--sample", default=0, help="Mutants of each module; 0: all.")
@@ -383,7 +406,7 @@ def main(paths: tuple[Path, ...], sample: int, jobs: int, least: float) -> None:
     """Count the mutants of verifiers/ that the witnesses kill."""
     sys.path.insert(0, str(ROOT))
     os.chdir(ROOT)
-    modules = [path.resolve() for path in paths] or sorted((ROOT / "verifiers").glob("*.py"))
+    modules = [path.resolve() for path in paths] or all_modules()
     total = killed = excused = 0
     for path in modules:
         # a fork for each module, so that what one imports does not weigh on the next

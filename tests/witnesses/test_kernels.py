@@ -55,6 +55,7 @@ def test_intensity_is_counted_flops_over_allocated_bytes(batch: int, width: int)
         y = x @ w
     total = counter.get_total_flops() / (x.nbytes + w.nbytes + y.nbytes)
     assert total == pytest.approx(expected.intensity(batch, width), rel=1e-12)
+    assert total / 2 == pytest.approx(expected.intensity(batch, width, nbytes=4), rel=1e-12)
 
 
 @witnesses("kernels.expected.knee")
@@ -70,10 +71,16 @@ def test_knee_is_where_the_two_times_meet(flops: float, bandwidth: float, width:
         middle = (low + high) / 2
         low, high = (middle, high) if waits(middle) else (low, middle)
     assert expected.knee(flops, bandwidth, width) == pytest.approx(low, rel=1e-9)
+    # half the bytes an element meet the same ceilings as twice the bandwidth
+    halved = expected.knee(flops, bandwidth / 2, width, nbytes=1)
+    assert halved == pytest.approx(low, rel=1e-9)
 
 
 def test_knee_is_infinite_for_a_layer_too_narrow() -> None:
     assert expected.knee(1e12, 1e9, 64) == float("inf")
+    # the ridge equals the intensity of the activations alone, which no batch exceeds
+    assert expected.knee(32, 1, 64) == float("inf")
+    assert expected.knee(31.999, 1, 64) > 1e5
 
 
 @witnesses("kernels.expected.launch_bytes", "kernels.expected.decode_floor")
@@ -104,6 +111,10 @@ def test_backward_and_checkpointing_by_counted_flops() -> None:
         with FlopCounterMode(display=False) as counter:
             run()
         return int(counter.get_total_flops())
+
+    plain = x.detach()
+    assert count(lambda: layers[0](plain).sum().backward()) == 2 * count(lambda: layers[0](plain))
+    assert expected.backward_ratio(first=True) == 1
 
     forward = count(lambda: layers(x))
     step = count(lambda: layers(x).sum().backward())
@@ -150,31 +161,43 @@ def test_quantised_ratio_by_allocated_bytes() -> None:
     packed, groups = torch.zeros(3, 10, 64, dtype=torch.uint8), torch.zeros(3, 10, 4, dtype=torch.float16)
     found = expected.quantised_ratio(128, bits=4, scale_bytes=2, group=32)
     assert cache.nbytes / (packed.nbytes + groups.nbytes) == found
+    assert cache.nbytes / codes.nbytes == expected.quantised_ratio(128, scale_bytes=0) == 2
 
 
 @witnesses("kernels.expected.peak_bytes")
 def test_peak_bytes_are_those_of_the_scores() -> None:
     torch = pytest.importorskip("torch")
     q = torch.zeros(3, 40, 8, dtype=torch.float16)
-    assert (q @ q.transpose(1, 2)).nbytes == expected.peak_bytes(40, 3)
+    scores = q @ q.transpose(1, 2)
+    assert scores.nbytes == expected.peak_bytes(40, 3)
+    assert scores.nbytes + scores.softmax(-1).nbytes == expected.peak_bytes(40, 3, copies=2)
+    assert scores.float().nbytes == expected.peak_bytes(40, 3, nbytes=4)
+
+
+WRONG = {
+    "fusion_gain": {"name": "gelu"},
+    "intensity": {"batch": 0, "width": 0, "nbytes": 0},
+    "knee": {"flops": 0, "bandwidth": 0, "width": 0, "nbytes": 0},
+    "launch_bytes": {"launch": 0, "bandwidth": 0},
+    "decode_floor": {"nbytes": 0, "bandwidth": 0},
+    "overall": {"share": 2, "speedup": 0},
+    "adamw_bytes": {"params": 0},
+    "adapter_share": {"width": 0, "rank": 0},
+    "quantised_ratio": {"head_dim": 0, "bits": 0, "scale_bytes": -1, "group": 48},
+    "peak_bytes": {"tokens": 0, "heads": 0, "nbytes": 0, "copies": 0},
+}
+RIGHT = {
+    "flops": 1e12, "bandwidth": 1e12, "width": 64, "batch": 2, "nbytes": 2, "launch": 1e-6, "share": 0.5, "speedup": 2,
+    "params": 10, "rank": 2, "head_dim": 128, "bits": 8, "scale_bytes": 4, "group": 0, "tokens": 8, "heads": 2,
+    "copies": 1, "name": "softmax",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "call",
-    [
-        lambda: expected.fusion_gain("gelu"),
-        lambda: expected.intensity(0, 4),
-        lambda: expected.knee(-1, 1, 1),
-        lambda: expected.launch_bytes(0, 1),
-        lambda: expected.decode_floor(1, 0),
-        lambda: expected.overall(2, 2),
-        lambda: expected.overall(0.5, 0),
-        lambda: expected.adamw_bytes(0),
-        lambda: expected.adapter_share(4, 0),
-        lambda: expected.quantised_ratio(128, group=48),
-        lambda: expected.peak_bytes(0, 1),
-    ],
+    ("function", "name", "value"), [(f, n, v) for f, wrong in WRONG.items() for n, v in wrong.items()]
 )
-def test_wrong_arguments_are_refused(call: Any) -> None:
-    with pytest.raises(ValueError, match=r"must|unknown|divide"):
-        call()
+def test_wrong_arguments_are_refused(function: str, name: str, value: Any) -> None:
+    right = {key: RIGHT[key] for key in WRONG[function]}
+    assert getattr(expected, function)(**right) > 0
+    with pytest.raises(ValueError, match=r"must|unknown|divide|negative"):
+        getattr(expected, function)(**right | {name: value})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proofdeck import verifier
+from verifiers import arguments
 
 STEPS: dict[str, tuple[tuple[int, int], ...]] = {
     # maximum, subtraction, exponential, sum, division, all in bf16
@@ -19,12 +20,6 @@ FUSED = {"softmax": 4, "rms_norm": 4, "swiglu": 6, "cross_entropy": 2}
 """Bytes an element that one kernel must move: inputs read once, outputs written once."""
 
 
-def _positive(**arguments: float) -> None:
-    for name, value in arguments.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, not {value}")
-
-
 @verifier
 def fusion_gain(name: str) -> float:
     """Bytes moved op by op over bytes moved by one fused kernel: the speed-up if only bytes count.
@@ -33,8 +28,7 @@ def fusion_gain(name: str) -> float:
     Unit: 1
     Source: definition
     """
-    if name not in STEPS:
-        raise ValueError(f"unknown function {name!r}; known: {', '.join(STEPS)}")
+    arguments.one_of("function", name, STEPS)
     return sum(read + written for read, written in STEPS[name]) / FUSED[name]
 
 
@@ -46,7 +40,7 @@ def intensity(batch: int, width: int, nbytes: int = 2) -> float:
     Unit: FLOP/B
     Source: williams2009
     """
-    _positive(batch=batch, width=width, nbytes=nbytes)
+    arguments.positive(batch=batch, width=width, nbytes=nbytes)
     return 2 * batch * width**2 / ((width**2 + 2 * batch * width) * nbytes)
 
 
@@ -59,7 +53,7 @@ def knee(flops: float, bandwidth: float, width: int, nbytes: int = 2) -> float:
     Unit: token
     Source: williams2009
     """
-    _positive(flops=flops, bandwidth=bandwidth, width=width, nbytes=nbytes)
+    arguments.positive(flops=flops, bandwidth=bandwidth, width=width, nbytes=nbytes)
     ridge = flops / bandwidth
     left = 2 * width - 2 * nbytes * ridge
     return nbytes * ridge * width / left if left > 0 else float("inf")
@@ -73,7 +67,7 @@ def launch_bytes(launch: float, bandwidth: float) -> float:
     Unit: B
     Source: definition
     """
-    _positive(launch=launch, bandwidth=bandwidth)
+    arguments.positive(launch=launch, bandwidth=bandwidth)
     return launch * bandwidth
 
 
@@ -85,7 +79,7 @@ def decode_floor(nbytes: float, bandwidth: float) -> float:
     Unit: s
     Source: definition
     """
-    _positive(nbytes=nbytes, bandwidth=bandwidth)
+    arguments.positive(nbytes=nbytes, bandwidth=bandwidth)
     return nbytes / bandwidth
 
 
@@ -97,22 +91,21 @@ def overall(share: float, speedup: float) -> float:
     Unit: 1
     Source: amdahl1967
     """
-    _positive(speedup=speedup)
-    if not 0 <= share <= 1:
-        raise ValueError(f"share must lie between 0 and 1, not {share}")
+    arguments.positive(speedup=speedup)
+    arguments.shares(share=share)
     return 1 / (1 - share + share / speedup)
 
 
 @verifier
-def backward_ratio() -> int:
+def backward_ratio(first: bool = False) -> int:
     """FLOPs of a linear layer's backward pass over those of its forward.
 
-    Formula: (gradient of inputs + gradient of weights) / product = (2 + 2) / 2.
+    Formula: one product for the gradient of the weights and one for that of the inputs, which the `first`
+        layer of a network does not need; the forward pass is one product of the same size.
     Unit: 1
     Source: kaplan2020
     """
-    forward, inputs, weights = 2, 2, 2
-    return (inputs + weights) // forward
+    return 1 if first else 2
 
 
 @verifier
@@ -134,7 +127,7 @@ def adamw_bytes(params: int) -> int:
     Unit: B
     Source: definition
     """
-    _positive(params=params)
+    arguments.positive(params=params)
     return (4 + 3) * 4 * params
 
 
@@ -146,7 +139,7 @@ def adapter_share(width: int, rank: int) -> float:
     Unit: 1
     Source: hu2022
     """
-    _positive(width=width, rank=rank)
+    arguments.positive(width=width, rank=rank)
     return 2 * rank / width
 
 
@@ -158,10 +151,10 @@ def quantised_ratio(head_dim: int, bits: int = 8, scale_bytes: int = 4, group: i
     Unit: 1
     Source: definition
     """
-    _positive(head_dim=head_dim, bits=bits)
+    arguments.positive(bits=bits)
+    arguments.non_negative(scale_bytes=scale_bytes)
     size = group or head_dim
-    if head_dim % size:
-        raise ValueError(f"groups of {size} do not divide a head of {head_dim}")
+    arguments.divides(head_dim, size, "elements of a head")
     return 2 * size / (size * bits / 8 + scale_bytes)
 
 
@@ -173,5 +166,5 @@ def peak_bytes(tokens: int, heads: int, nbytes: int = 2, copies: int = 1) -> int
     Unit: B
     Source: dao2022
     """
-    _positive(tokens=tokens, heads=heads, nbytes=nbytes, copies=copies)
+    arguments.positive(tokens=tokens, heads=heads, nbytes=nbytes, copies=copies)
     return copies * heads * tokens**2 * nbytes
