@@ -9,21 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from proofdeck import verifier
+from verifiers import arguments
+from verifiers.calculus import agree, listed
 
 Array = npt.NDArray[np.floating]
-SCALES: dict[str, Callable[[int], float]] = {
-    "none": lambda d: 1.0,
-    "sqrt": lambda d: math.sqrt(d),
-    "linear": lambda d: float(d),
-}
+SCALES: dict[str, Callable[[int], float]] = {"none": lambda d: 1.0, "sqrt": math.sqrt, "linear": float}
 
 
 def _divisor(d_k: int, scale: str) -> float:
-    if d_k < 1:
-        raise ValueError(f"d_k must be at least 1, not {d_k}")
-    if scale not in SCALES:
-        raise ValueError(f"unknown scale {scale!r}; known: {', '.join(SCALES)}")
-    return SCALES[scale](d_k)
+    arguments.counts(d_k=d_k)
+    return SCALES[arguments.one_of("scale", scale, SCALES)](d_k)
 
 
 @verifier
@@ -58,8 +53,7 @@ def score_mean(d_k: int, correlation: float, scale: str = "sqrt") -> float:
     Unit: 1
     Source: yang2022
     """
-    if not -1 <= correlation <= 1:
-        raise ValueError(f"a correlation lies between -1 and 1, not at {correlation}")
+    arguments.shares(**{"|correlation|": abs(correlation)})
     return correlation * d_k / _divisor(d_k, scale)
 
 
@@ -70,7 +64,9 @@ def softmax(scores: Array) -> Array:
 
 
 @verifier(tolerance=1e-6)
-def saturation(d_k: int, keys: int = 32, scale: str = "none") -> dict[str, float]:
+def saturation(
+    d_k: int, keys: int = 32, scale: str = "none", draws: int = 20_000, seed: int = 0
+) -> dict[str, float]:
     """Largest weight, and trace of the softmax's Jacobian, averaged over random queries.
 
     Given a Gaussian q, its scores with Gaussian keys are independent N(0, |q|²), and |q|² is
@@ -80,12 +76,11 @@ def saturation(d_k: int, keys: int = 32, scale: str = "none") -> dict[str, float
     Unit: top=1, trace=1
     Source: definition
     """
-    if keys < 2:
-        raise ValueError(f"a choice needs at least 2 keys, not {keys}")
+    arguments.counts(2, keys=keys)
     divisor = _divisor(d_k, scale)
-    rng = np.random.default_rng(0)
-    norms = np.sqrt(rng.chisquare(d_k, size=(20_000, 1)))
-    weights = softmax(norms * rng.standard_normal((20_000, keys)) / divisor)
+    rng = np.random.default_rng(seed)
+    norms = np.sqrt(rng.chisquare(d_k, size=(draws, 1)))
+    weights = softmax(norms * rng.standard_normal((draws, keys)) / divisor)
     return {
         "top": float(weights.max(axis=1).mean()),
         "trace": float((1 - (weights**2).sum(axis=1)).mean()),
@@ -93,7 +88,23 @@ def saturation(d_k: int, keys: int = 32, scale: str = "none") -> dict[str, float
 
 
 @verifier(tolerance=1e-6)
-def query_gradient(d_k: int, keys: int = 32, scale: str = "none") -> dict[str, float]:
+def jacobian_entries(d_k: int, keys: int = 32, scale: str = "none") -> dict[str, float]:
+    """Mean size of the softmax Jacobian's entries on and off its diagonal, over random queries.
+
+    Every row of diag(p) - p pᵀ sums to zero, so the entries off the diagonal add up to the trace.
+
+    Formula: diagonal = trace / keys; off_diagonal = trace / (keys · (keys - 1)).
+    Unit: diagonal=1, off_diagonal=1
+    Source: definition
+    """
+    trace = saturation(d_k, keys, scale)["trace"]
+    return {"diagonal": trace / keys, "off_diagonal": trace / (keys * (keys - 1))}
+
+
+@verifier(tolerance=1e-6)
+def query_gradient(
+    d_k: int, keys: int = 32, scale: str = "none", draws: int = 20_000, seed: int = 0
+) -> dict[str, float]:
     """Norm of the loss gradient at q, mean and median over random queries.
 
     The gradient at the weights is standard normal. dq = Σ dS_j k_j / divisor; along q each k_j
@@ -103,15 +114,14 @@ def query_gradient(d_k: int, keys: int = 32, scale: str = "none") -> dict[str, f
     Unit: mean=1, median=1
     Source: definition
     """
-    if d_k < 2 or keys < 2:
-        raise ValueError(f"needs d_k and keys of at least 2: {d_k}, {keys}")
+    arguments.counts(2, d_k=d_k, keys=keys)
     divisor = _divisor(d_k, scale)
-    rng = np.random.default_rng(0)
-    norms = np.sqrt(rng.chisquare(d_k, size=(20_000, 1)))
-    along, upstream = rng.standard_normal((2, 20_000, keys))
+    rng = np.random.default_rng(seed)
+    norms = np.sqrt(rng.chisquare(d_k, size=(draws, 1)))
+    along, upstream = rng.standard_normal((2, draws, keys))
     weights = softmax(norms * along / divisor)
     scores = weights * (upstream - (weights * upstream).sum(axis=1, keepdims=True))
-    across = (scores**2).sum(axis=1) * rng.chisquare(d_k - 1, size=20_000)
+    across = (scores**2).sum(axis=1) * rng.chisquare(d_k - 1, size=draws)
     gradient = np.sqrt((scores * along).sum(axis=1) ** 2 + across) / divisor
     return {"mean": float(gradient.mean()), "median": float(np.median(gradient))}
 
@@ -124,8 +134,8 @@ def largest_weight(keys: int, bound: float) -> float:
     Unit: 1
     Source: definition
     """
-    if keys < 1 or bound < 0:
-        raise ValueError(f"needs at least one key and a bound of zero or more: {keys}, {bound}")
+    arguments.counts(keys=keys)
+    arguments.non_negative(bound=bound)
     return 1 / (1 + (keys - 1) * math.exp(-2 * bound))
 
 
@@ -134,51 +144,52 @@ def softmax_jacobian(weights: Array) -> Array:
     return np.diag(weights) - np.outer(weights, weights)
 
 
-def compare_with_bound(jacobian: Callable[[Array], Array]) -> dict[str, int | str]:
-    """Check every entry of a Jacobian against one minus the largest weight."""
-    rng = np.random.default_rng(0)
-    for sharpness in (0.1, 1.0, 8.0, 32.0):
-        for _trial in range(50):
-            weights = softmax(sharpness * rng.standard_normal(16))
-            bound = 1 - weights.max()
-            largest = np.abs(jacobian(weights)).max()
-            assert largest <= bound + 1e-15, f"an entry of {largest:.3g} exceeds {bound:.3g}"
-    return {"keys": 16, "score_std": "0.1, 1, 8, 32", "trials": 200}
-
-
 @verifier
-def one_hot_kills_every_entry() -> dict[str, int | str]:
+def one_hot_kills_every_entry(
+    keys: int = 16,
+    score_std: tuple[float, ...] = (0.1, 1, 8, 32),
+    trials: int = 50,
+    seed: int = 0,
+    tolerance: float = 1e-15,
+) -> dict[str, int | str]:
     """Check that no entry of the softmax's Jacobian exceeds 1 - max p, on the diagonal or off it.
 
     Unit: check
     Source: definition
     """
-    return compare_with_bound(softmax_jacobian)
+    rng = np.random.default_rng(seed)
+    for sharpness in score_std:
+        for weights in softmax(sharpness * rng.standard_normal((trials, keys))):
+            excess = np.abs(softmax_jacobian(weights)).max() + weights.max() - 1
+            assert excess <= tolerance, f"an entry exceeds 1 - max p by {excess:.3g}"
+    return {"keys": keys, "score_std": listed(score_std), "trials": trials * len(score_std)}
 
 
-def keys_and_values(x: Array, visible: Callable[[int], Array]) -> Array:
-    """Keys and values [layers, 2, t, d] of three random residual layers over tokens x [t, d]."""
-    rng = np.random.default_rng(0)
+def causal(tokens: int) -> Array:
+    """Mask [t, t] of which keys each query sees: itself and those before."""
+    return np.tril(np.ones((tokens, tokens), dtype=bool))
+
+
+def keys_and_values(x: Array, projections: Array, visible: Array) -> Array:
+    """Keys and values [layers, 2, t, d] of residual layers [layers, 3, d, d] over tokens x [t, d]."""
     rows = []
-    for _layer in range(3):
-        q, k, v = x @ rng.standard_normal((3, x.shape[1], x.shape[1])) / math.sqrt(x.shape[1])
-        scores = np.where(visible(len(x)), q @ k.T / math.sqrt(x.shape[1]), -np.inf)
-        x = np.tanh(x + softmax(scores) @ v)
+    for query, key, value in projections:
+        q, k, v = x @ query, x @ key, x @ value
+        x = np.tanh(x + softmax(np.where(visible, q @ k.T, -np.inf)) @ v)
         rows.append(np.stack([k, v]))
     return np.stack(rows)
 
 
-def compare_prefix(visible: Callable[[int], Array]) -> None:
-    """Compare the rows of a prefix with those of the same tokens in a longer sequence."""
-    x = np.random.default_rng(1).standard_normal((9, 16))
-    whole = keys_and_values(x, visible)
-    for length in range(1, len(x)):
-        error = np.abs(keys_and_values(x[:length], visible) - whole[:, :, :length]).max()
-        assert error < 1e-12, f"a later token moves the rows of the first {length} by {error:.2g}"
-
-
 @verifier
-def causal_mask_freezes_earlier_rows() -> dict[str, str | int | float]:
+def causal_mask_freezes_earlier_rows(
+    tokens: int = 9,
+    layers: int = 3,
+    width: int = 16,
+    prefixes: tuple[int, ...] = (1, 2, 5, 8),
+    spread: float = 0.25,
+    seed: int = 1,
+    tolerance: float = 1e-12,
+) -> dict[str, str | int | float]:
     """Check that later tokens leave earlier keys and values alone, if and only if masked out.
 
     Three residual layers: from the second on, keys and values depend on what was attended to.
@@ -186,16 +197,29 @@ def causal_mask_freezes_earlier_rows() -> dict[str, str | int | float]:
     Unit: check
     Source: definition
     """
-    compare_prefix(lambda t: np.tril(np.ones((t, t), dtype=bool)))
-    try:
-        compare_prefix(lambda t: np.ones((t, t), dtype=bool))
-    except AssertionError:
-        return {"layers": 3, "tokens": 9, "masks": "causal, none", "tolerance": 1e-12}
-    raise AssertionError("without a mask, too, earlier rows stay as they were")
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((tokens, width))
+    projections = rng.normal(0, spread, (layers, 3, width, width))
+    shifts = {"causal": 0.0, "none": 0.0}
+    for length in prefixes:
+        for name, mask in (("causal", causal(tokens)), ("none", np.full((tokens, tokens), True))):
+            whole = keys_and_values(x, projections, mask)[:, :, :length]
+            alone = keys_and_values(x[:length], projections, mask[:length, :length])
+            shifts[name] = max(shifts[name], float(np.abs(alone - whole).max()))
+    agree(shifts["causal"], 0, tolerance, "with later tokens masked, an earlier row")
+    assert shifts["none"] > tolerance, "without a mask, too, earlier rows stay as they were"
+    return {"layers": layers, "tokens": tokens, "masks": ", ".join(shifts), "tolerance": tolerance}
 
 
 @verifier
-def saturation_is_not_overflow() -> dict[str, str | int]:
+def saturation_is_not_overflow(
+    widths: tuple[int, ...] = (64, 1024, 65_536),
+    keys: int = 32,
+    rows: int = 2000,
+    most_trace: float = 0.02,
+    seed: int = 0,
+    tolerance: float = 1e-6,
+) -> dict[str, str | int]:
     """Check that huge unscaled scores give finite weights in float32 but hardly any gradient.
 
     The mean trace of the Jacobian is taken at the largest width.
@@ -203,12 +227,12 @@ def saturation_is_not_overflow() -> dict[str, str | int]:
     Unit: check
     Source: definition
     """
-    rng = np.random.default_rng(0)
-    for d_k in (64, 1024, 65_536):
-        scores = (rng.standard_normal((2000, 32)) * math.sqrt(d_k)).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    for d_k in widths:
+        scores = (rng.standard_normal((rows, keys)) * math.sqrt(d_k)).astype(np.float32)
         weights = softmax(scores)
         assert np.isfinite(weights).all(), f"d_k = {d_k}: overflow"
-        assert np.allclose(weights.sum(axis=1), 1, atol=1e-6), f"d_k = {d_k}: sums are not 1"
+        agree(weights.sum(axis=1), np.ones(rows), tolerance, "row sum")
     trace = float((1 - (weights**2).sum(axis=1)).mean())
-    assert trace < 0.02, f"the Jacobian's trace is still {trace:.2g}"
-    return {"d_k": "64, 1024, 65536", "dtype": "float32", "keys": 32}
+    assert trace < most_trace, f"the Jacobian's trace is still {trace:.2g}"
+    return {"d_k": listed(widths), "dtype": "float32", "keys": keys}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from proofdeck import verifier
+from verifiers import arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,9 @@ class Format:
     exponent: int
     mantissa: int
     finite_only: bool = False
-    """True for "fn" formats: no infinities, and all-ones is the only NaN."""
+    """True for formats without infinities."""
+    nan: bool = True
+    """Of a format without infinities: whether all-ones is a NaN, or one more number."""
 
     @property
     def bias(self) -> int:
@@ -26,7 +29,7 @@ class Format:
     def largest_code(self) -> int:
         """The bit pattern of the largest finite number."""
         if self.finite_only:
-            return (1 << (self.exponent + self.mantissa)) - 2
+            return (1 << (self.exponent + self.mantissa)) - 1 - self.nan
         return (((1 << self.exponent) - 1) << self.mantissa) - 1
 
 
@@ -37,17 +40,18 @@ FORMATS = {
     "fp16": Format(5, 10),
     "fp8_e5m2": Format(5, 2),
     "fp8_e4m3": Format(4, 3, finite_only=True),
+    "fp6_e3m2": Format(3, 2, finite_only=True, nan=False),
+    "fp6_e2m3": Format(2, 3, finite_only=True, nan=False),
+    "fp4_e2m1": Format(2, 1, finite_only=True, nan=False),
 }
 
 
 def get_format(dtype: str) -> Format:
-    if dtype not in FORMATS:
-        raise ValueError(f"unknown format {dtype!r}; one of {', '.join(FORMATS)}")
-    return FORMATS[dtype]
+    return FORMATS[arguments.one_of("format", dtype, FORMATS)]
 
 
 def power_of_two(e: int) -> Fraction:
-    return Fraction(1 << e) if e >= 0 else Fraction(1, 1 << -e)
+    return Fraction(1 << max(e, 0), 1 << max(-e, 0))
 
 
 def decode(code: int, fmt: Format) -> Fraction:
@@ -78,6 +82,14 @@ def nearest(number: Fraction, fmt: Format) -> Fraction | None:
     return rounded if abs(rounded) <= decode(fmt.largest_code, fmt) else None
 
 
+def encode(number: Fraction, fmt: Format) -> int:
+    """The bit pattern of a magnitude that the format holds exactly."""
+    step = quantum(number, fmt)
+    smallest = power_of_two(1 - fmt.bias - fmt.mantissa)
+    # patterns of finite numbers are in the numbers' order, 2^m to a binade
+    return int(number / step) + (exponent_of(step / smallest) << fmt.mantissa)
+
+
 @verifier
 def info(dtype: str) -> dict[str, float]:
     """Widths and landmarks of a floating-point format, read off its bit patterns.
@@ -85,7 +97,7 @@ def info(dtype: str) -> dict[str, float]:
     Formula: normal (1 + f/2^m)·2^(E − bias), subnormal (f/2^m)·2^(1 − bias); epsilon is the step
     after 1; binades is log2 of the largest over the smallest positive number.
     Unit: bits=bit, exponent=1, mantissa=1, max=1, normal=1, subnormal=1, epsilon=1, binades=1
-    Source: micikevicius2022, IEEE 754
+    Source: micikevicius2022, rouhani2023, IEEE 754
     """
     fmt = get_format(dtype)
     largest = decode(fmt.largest_code, fmt)
@@ -130,8 +142,7 @@ def round_to(value: float, dtype: str) -> float:
     Source: IEEE 754
     """
     fmt = get_format(dtype)
-    if not math.isfinite(value):
-        raise ValueError("value must be finite")
+    arguments.non_negative(**{"the size of value": abs(value)})
     rounded = nearest(Fraction(value), fmt)
     if rounded is None:
         largest = info(dtype)["max"] if fmt.finite_only else math.inf
@@ -163,3 +174,28 @@ def zeroed_below(dtype: str) -> float:
     """
     fmt = get_format(dtype)
     return float(decode(1, fmt) / 2)
+
+
+@verifier
+def overflow_edge(dtype: str) -> float:
+    """The magnitude above which every number rounds past the largest finite one.
+
+    Formula: largest + half its spacing; the tie itself goes to the even neighbour, which is past it where
+    the largest fraction is all ones.
+    Unit: 1
+    Source: IEEE 754
+    """
+    fmt = FORMATS[arguments.one_of("format", dtype, [name for name in FORMATS if name != "fp64"])]
+    largest = decode(fmt.largest_code, fmt)
+    return float(largest + quantum(largest, fmt) / 2)
+
+
+@verifier
+def unit_roundoff(dtype: str) -> float:
+    """The largest relative error of rounding a number in the normal range.
+
+    Formula: u = epsilon / 2; half a step above one, and the relative error of that tie is u/(1 + u).
+    Unit: 1
+    Source: IEEE 754
+    """
+    return info(dtype)["epsilon"] / 2

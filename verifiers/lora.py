@@ -8,14 +8,24 @@ from typing import Any
 import numpy as np
 
 from proofdeck import verifier
-from verifiers import models
+from verifiers import arguments, models
+from verifiers import parameters as counted
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+TARGETS = {
+    "qv": ("q", "v"),
+    "attention": ("q", "k", "v", "o"),
+    "all": ("q", "k", "v", "o", "up", "down", "gate"),
+}
+RULES = ("alpha/r", "alpha/sqrt(r)")
+
 
 def matrix_shapes(model: str) -> dict[str, tuple[int, int]]:
-    """(rows out, columns in) of every linear map in one layer of an architecture."""
+    """(rows out, columns in) of every linear map in one layer of a dense architecture."""
     m = models.get(model)
+    if m.latent or m.mixture:
+        raise ValueError(f"the layers of {model} are not alike: experts or latent attention")
     queries, keys = m.heads * m.head_dim, m.kv_heads * m.head_dim
     shapes = {
         "q": (queries, m.d_model),
@@ -28,31 +38,21 @@ def matrix_shapes(model: str) -> dict[str, tuple[int, int]]:
     return shapes | ({"gate": (m.d_ff, m.d_model)} if m.gated else {})
 
 
-TARGETS = {"qv": ("q", "v"), "attention": ("q", "k", "v", "o")}
+def target_shapes(model: str, targets: str) -> list[tuple[int, int]]:
+    names = TARGETS[arguments.one_of("targets", targets, TARGETS)]
+    return [shape for name, shape in matrix_shapes(model).items() if name in names]
 
 
-def _targets(model: str, targets: str) -> list[tuple[int, int]]:
-    shapes = matrix_shapes(model)
-    if targets == "all":
-        return list(shapes.values())
-    if targets not in TARGETS:
-        raise ValueError(f"unknown targets {targets!r}; 'qv', 'attention' or 'all'")
-    return [shapes[name] for name in TARGETS[targets]]
-
-
-def base_parameters(model: str) -> int:
-    """Parameters of a Llama-like architecture: no biases, RMSNorm, rotary positions."""
+def linear_parameters(model: str) -> int:
+    """Elements of all linear maps within the layers, of every expert, without biases and routers."""
     m = models.get(model)
-    if not m.gated:
-        raise ValueError(f"{model} has biases and learned positions, which this does not count")
-    matrices = sum(rows * columns for rows, columns in matrix_shapes(model).values())
-    norms = (2 * m.layers + 1) * m.d_model
-    return m.vocab * m.d_model * (1 if m.tied else 2) + m.layers * matrices + norms
-
-
-def _check_rank(rank: int) -> None:
-    if rank < 1:
-        raise ValueError(f"rank must be at least 1, not {rank}")
+    sparse = counted.mixture_layers(m)
+    total = m.layers * counted.attention_weights(m)
+    total += (m.layers - sparse) * counted.block_weights(m.d_model, m.d_ff, m.gated)
+    if m.mixture:
+        expert = counted.block_weights(m.d_model, m.mixture.d_expert, m.gated)
+        total += sparse * (m.mixture.experts + m.mixture.shared) * expert
+    return total
 
 
 @verifier
@@ -64,9 +64,7 @@ def parameters(rows: int, columns: int, rank: int) -> dict[str, float]:
     Unit: adapter=param, full=param, ratio=1
     Source: hu2022
     """
-    _check_rank(rank)
-    if rows < 1 or columns < 1:
-        raise ValueError("rows and columns must be positive")
+    arguments.counts(rows=rows, columns=columns, rank=rank)
     adapter, full = rank * (rows + columns), rows * columns
     return {"adapter": adapter, "full": full, "ratio": full / adapter}
 
@@ -80,9 +78,9 @@ def adapter(model: str, rank: int, targets: str = "qv") -> dict[str, float]:
     Unit: parameters=param, base=param, share=1, bytes=B
     Source: hu2022
     """
-    _check_rank(rank)
-    one_layer = sum(rank * (rows + columns) for rows, columns in _targets(model, targets))
-    trainable, base = models.get(model).layers * one_layer, base_parameters(model)
+    arguments.counts(rank=rank)
+    one_layer = sum(rank * (rows + columns) for rows, columns in target_shapes(model, targets))
+    trainable, base = models.get(model).layers * one_layer, counted.count(model)
     return {
         "parameters": trainable,
         "base": base,
@@ -116,18 +114,14 @@ def speedup(model: str, rank: int, targets: str = "qv") -> float:
     Source: definition
     """
     m = models.get(model)
-    matrices = sum(rows * columns for rows, columns in matrix_shapes(model).values())
-    frozen = m.layers * matrices + m.vocab * m.d_model  # the head; a look-up costs no arithmetic
+    frozen = linear_parameters(model) + m.vocab * m.d_model  # the head; a look-up costs no arithmetic
     return 6 * frozen / (4 * frozen + 6 * adapter(model, rank, targets)["parameters"])
 
 
 def scale_of(alpha: float, rank: int, rule: str = "alpha/r") -> float:
     """The factor in front of BA: alpha/r, or rank-stabilised alpha/√r."""
-    if rule == "alpha/r":
-        return alpha / rank
-    if rule == "alpha/sqrt(r)":
-        return alpha / math.sqrt(rank)
-    raise ValueError(f"unknown rule {rule!r}; 'alpha/r' or 'alpha/sqrt(r)'")
+    arguments.one_of("rule", rule, RULES)
+    return alpha / (rank if rule == "alpha/r" else math.sqrt(rank))
 
 
 @verifier
@@ -142,15 +136,13 @@ def first_step(
     Unit: 1
     Source: kalajdzievski2023, derived
     """
-    _check_rank(rank)
-    if columns < 1 or alpha <= 0:
-        raise ValueError("columns and alpha must be positive")
+    arguments.counts(rank=rank, columns=columns)
+    arguments.positive(alpha=alpha)
+    arguments.one_of("optimiser", optimiser, ("adam", "sgd"))
     scale = scale_of(alpha, rank, rule)
     if optimiser == "sgd":
         return scale * scale * rank / (3 * columns)
-    if optimiser == "adam":
-        return scale * rank / (math.sqrt(3) * columns)
-    raise ValueError(f"unknown optimiser {optimiser!r}; 'adam' or 'sgd'")
+    return scale * rank / (math.sqrt(3) * columns)
 
 
 def adapter_forward(x: Array, w: Array, a: Array, b: Array, scale: float) -> Array:
@@ -167,62 +159,79 @@ def factor_gradients(x: Array, g: Array, a: Array, b: Array, scale: float) -> tu
     return scale * b.T @ g.T @ x, scale * g.T @ (x @ a.T)
 
 
-def _case(seed: int, rank: int) -> tuple[Array, ...]:
-    """Random x [5, 24], W [16, 24], A [r, 24], B [16, r] and an output gradient [5, 16]."""
+def random_case(seed: int, rank: int, tokens: int, rows: int, columns: int) -> tuple[Array, ...]:
+    """Random x [n, k], W [d, k], A [r, k], B [d, r] and an output gradient [n, d]."""
     normal = np.random.default_rng([seed, rank]).standard_normal
     return (
-        normal((5, 24)),
-        normal((16, 24)),
-        normal((rank, 24)),
-        normal((16, rank)),
-        normal((5, 16)),
+        normal((tokens, columns)),
+        normal((rows, columns)),
+        normal((rank, columns)),
+        normal((rows, rank)),
+        normal((tokens, rows)),
     )
 
 
 @verifier
-def start_keeps_function() -> dict[str, object]:
+def start_keeps_function(
+    ranks: tuple[int, ...] = (1, 4, 8),
+    seeds: int = 4,
+    scale: float = 2.0,
+    sizes: tuple[int, int, int] = (5, 16, 24),
+) -> dict[str, object]:
     """Check that B = 0 leaves the output bit for bit, and that training can still start.
 
     Formula: at B = 0, dL/dB = s·gᵀ·x·Aᵀ ≠ 0 while dL/dA = s·Bᵀ·gᵀ·x = 0, at A = 0 the reverse;
     at A = B = 0 both are 0, yet L rises along (A, B) and falls along (A, −B), or the reverse.
-    Shapes: x [n, k], g [n, d], A [r, k], B [d, r].
+    Shapes: x [n, k], g [n, d], A [r, k], B [d, r]; `sizes` are n, d, k.
     Unit: check
     Source: hu2022
     """
-    for rank in (1, 4, 8):
-        for seed in range(4):
-            x, w, a, b, g = _case(seed, rank)
+    for rank in ranks:
+        for seed in range(seeds):
+            x, w, a, b, g = random_case(seed, rank, *sizes)
             zero_a, zero_b = np.zeros_like(a), np.zeros_like(b)
-            same = adapter_forward(x, w, a, zero_b, 2.0) == x @ w.T
-            assert same.all(), "the adapter changes the output at the start"
-            by_a, by_b = factor_gradients(x, g, a, zero_b, 2.0)
-            assert not by_a.any() and by_b.any(), "at B = 0 only B should receive a gradient"
-            same = adapter_forward(x, w, zero_a, b, 2.0) == x @ w.T
-            by_a, by_b = factor_gradients(x, g, zero_a, b, 2.0)
-            assert same.all() and by_a.any() and not by_b.any(), "at A = 0 only A should move"
-            by_a, by_b = factor_gradients(x, g, zero_a, zero_b, 2.0)
-            assert not by_a.any() and not by_b.any(), "from A = B = 0 something trains"
+            base = x @ w.T
+            for factors, moving in (((a, zero_b), "B"), ((zero_a, b), "A"), ((zero_a, zero_b), "")):
+                same = np.array_equal(adapter_forward(x, w, *factors, scale), base)
+                assert same, "the adapter changes the output at the start"
+                by_a, by_b = map(np.count_nonzero, factor_gradients(x, g, *factors, scale))
+                moved = "A" * bool(by_a) + "B" * bool(by_b)
+                assert moved == moving, f"{moved or 'nothing'} receives a gradient, not {moving or 'nothing'}"
             there, back = (
-                float((g * (adapter_forward(x, w, a, side, 2.0) - x @ w.T)).sum()) for side in (b, -b)
+                np.sign((g * (adapter_forward(x, w, a, way, scale) - base)).sum()) for way in (b, -b)
             )
-            assert there * back < 0, "A = B = 0 is no saddle"
-    return {"ranks": "1, 4, 8", "seeds": 4, "output": "equal bit for bit"}
+            assert there == -back != 0, "A = B = 0 is no saddle"
+    return {"ranks": ", ".join(map(str, ranks)), "seeds": seeds, "output": "equal bit for bit"}
 
 
 @verifier
-def merging_keeps_function() -> dict[str, object]:
+def merging_keeps_function(
+    ranks: tuple[int, ...] = (1, 4, 8),
+    seeds: int = 4,
+    alpha: float = 16,
+    tolerance: float = 1e-11,
+    sizes: tuple[int, int, int] = (5, 16, 24),
+    rank_tolerance: float = 1e-8,
+) -> dict[str, object]:
     """Check that adding s·B·A to W gives the adapter's output, and that the update has rank r.
 
     Formula: (W + s·B·A)·x = W·x + s·B·(A·x), s = alpha/r.
+    Shapes: x [n, k], A [r, k], B [d, r]; `sizes` are n, d, k.
     Unit: check
     Source: hu2022
     """
-    for rank in (1, 4, 8):
-        for seed in range(4):
-            x, w, a, b, _ = _case(seed, rank)
-            scale = scale_of(16, rank)
+    for rank in ranks:
+        for seed in range(seeds):
+            x, w, a, b, _ = random_case(seed, rank, *sizes)
+            scale = scale_of(alpha, rank)
             merged = merge(w, a, b, scale)
-            error = float(abs(x @ merged.T - adapter_forward(x, w, a, b, scale)).max())
-            assert error < 1e-11 * abs(merged).max() * 24, f"merged output off by {error}"
-            assert np.linalg.matrix_rank(merged - w, tol=1e-8) == rank, "ΔW has another rank"
-    return {"ranks": "1, 4, 8", "seeds": 4, "alpha": 16, "tolerance": 1e-11}
+            expected = adapter_forward(x, w, a, b, scale)
+            same = np.allclose(x @ merged.T, expected, rtol=tolerance, atol=tolerance)
+            assert same, "merged output differs"
+            assert np.linalg.matrix_rank(merged - w, tol=rank_tolerance) == rank, "ΔW has another rank"
+    return {
+        "ranks": ", ".join(map(str, ranks)),
+        "seeds": seeds,
+        "alpha": alpha,
+        "tolerance": tolerance,
+    }

@@ -1,25 +1,17 @@
-"""Cross-entropy, its gradient in the logits, label smoothing and KL divergence."""
+"""Cross-entropy, its gradient in the logits, label smoothing and the KL penalty."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from proofdeck import verifier
-from verifiers import formats
-
-Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def log_softmax(logits: Array) -> Array:
-    """Subtract the maximum, then the log of the sum; complex logits pass through."""
-    shifted = logits - logits[np.argmax(logits.real)]
-    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
+from verifiers import arguments, formats
+from verifiers.calculus import Array, agree, confirm_gradient, listed, log_softmax, random_logits
 
 
 def smoothed_target(classes: int, target: int, smoothing: float) -> Array:
@@ -42,13 +34,6 @@ def kl_gradient_in_logits(logits: Array, reference: Array) -> Array:
     return np.asarray(p * (ratio - (p * ratio).sum()))
 
 
-def complex_step(function: Callable[[Array], complex], at: Array) -> Array:
-    """Gradient of an analytic function without subtraction, exact to rounding."""
-    step = 1e-30
-    directions = np.eye(len(at)) * 1j * step
-    return np.array([function(at + d).imag / step for d in directions])
-
-
 def _loss(distribution: Array, logits: Array) -> complex:
     return complex(-(distribution * log_softmax(logits)).sum())
 
@@ -59,18 +44,13 @@ def _divergence(reference: Array, logits: Array) -> complex:
     return complex((np.exp(log_p) * (log_p - np.log(reference))).sum())
 
 
-def _random_logits(classes: int, seed: int) -> tuple[Array, Array]:
-    """Random logits and a random distribution of the same size."""
-    generator = np.random.default_rng([classes, seed])
-    weights = generator.exponential(size=classes)
-    return 3 * generator.standard_normal(classes), weights / weights.sum()
-
-
-def _check_classes(classes: int, smoothing: float = 0.0) -> None:
-    if classes < 2:
-        raise ValueError(f"at least two classes are needed, not {classes}")
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"smoothing lies between 0 and 1, not {smoothing}")
+def _target_log_p(logits: Sequence[float], target: int) -> Array:
+    """Log-probabilities, after a look at the target."""
+    arguments.counts(2, classes=len(logits))
+    arguments.counts(0, target=target)
+    if target >= len(logits):
+        raise ValueError(f"target must lie in 0..{len(logits) - 1}, not {target}")
+    return log_softmax(np.array(logits, dtype=float))
 
 
 @verifier(tolerance=1e-9)
@@ -82,10 +62,8 @@ def cross_entropy(logits: Sequence[float], target: int, smoothing: float = 0.0) 
     Unit: nat
     Source: szegedy2016, definition
     """
-    _check_classes(len(logits), smoothing)
-    if not 0 <= target < len(logits):
-        raise ValueError(f"target must lie in 0..{len(logits) - 1}, not {target}")
-    log_p = log_softmax(np.array(logits, dtype=float))
+    arguments.shares(smoothing=smoothing)
+    log_p = _target_log_p(logits, target)
     return float(-(smoothed_target(len(logits), target, smoothing) * log_p).sum())
 
 
@@ -97,7 +75,7 @@ def uniform(classes: int) -> float:
     Unit: nat
     Source: definition
     """
-    _check_classes(classes)
+    arguments.counts(2, classes=classes)
     return math.log(classes)
 
 
@@ -109,15 +87,12 @@ def slope(probability: float, loss: str = "cross-entropy") -> float:
     Unit: 1
     Source: definition
     """
-    if not 0 < probability < 1:
-        raise ValueError("the probability must lie strictly between 0 and 1")
+    arguments.positive(probability=probability, **{"1 − probability": 1 - probability})
     slopes = {
         "cross-entropy": probability - 1,
         "squared": -2 * probability * (1 - probability) ** 2,
     }
-    if loss not in slopes:
-        raise ValueError(f"unknown loss {loss!r}; one of {', '.join(slopes)}")
-    return slopes[loss]
+    return slopes[arguments.one_of("loss", loss, slopes)]
 
 
 @verifier
@@ -151,7 +126,7 @@ def double_softmax_floor(classes: int) -> float:
     Unit: nat
     Source: definition
     """
-    _check_classes(classes)
+    arguments.counts(2, classes=classes)
     return math.log1p((classes - 1) / math.e)
 
 
@@ -164,9 +139,9 @@ def smoothed_optimum(classes: int, smoothing: float) -> dict[str, float]:
     Unit: confidence=1, gap=1, loss=nat
     Source: szegedy2016
     """
-    _check_classes(classes, smoothing)
-    if not 0 < smoothing < 1:
-        raise ValueError("without smoothing the optimum lies at infinity")
+    arguments.counts(2, classes=classes)
+    # without smoothing the optimum lies at infinity
+    arguments.positive(smoothing=smoothing, **{"1 − smoothing": 1 - smoothing})
     other = smoothing / classes
     confidence = 1 - smoothing + other
     return {
@@ -177,7 +152,12 @@ def smoothed_optimum(classes: int, smoothing: float) -> dict[str, float]:
 
 
 @verifier
-def gradient_is_p_minus_q() -> dict[str, object]:
+def gradient_is_p_minus_q(
+    classes: Sequence[int] = (2, 5, 50),
+    seeds: int = 4,
+    smoothing: Sequence[float] = (0.0, 0.1, 0.5),
+    tolerance: float = 1e-12,
+) -> dict[str, object]:
     """Check the gradient of cross-entropy in the logits, with and without label smoothing.
 
     Formula: dL/dz = softmax(z) − q; its entries sum to zero and none exceeds one in size.
@@ -185,66 +165,70 @@ def gradient_is_p_minus_q() -> dict[str, object]:
     Unit: check
     Source: definition; derivative by complex step
     """
-    for classes in (2, 5, 50):
-        for seed in range(4):
-            logits, _ = _random_logits(classes, seed)
-            for smoothing in (0.0, 0.1, 0.5):
-                q = smoothed_target(classes, seed % classes, smoothing)
-                true = complex_step(partial(_loss, q), logits)
+    for size in classes:
+        for seed in range(seeds):
+            logits, _ = random_logits(size, seed)
+            for share in smoothing:
+                q = smoothed_target(size, seed % size, share)
                 ours = cross_entropy_gradient(logits, q)
-                error = float(abs(true - ours).max())
-                assert error < 1e-12, f"p − q is off by {error} at K={classes}, ε={smoothing}"
-                assert abs(ours.sum()) < 1e-12, "the gradient does not sum to zero"
-                assert abs(ours).max() <= 1, "an entry of the gradient exceeds one"
-    return {"classes": "2, 5, 50", "seeds": 4, "smoothing": "0, 0.1, 0.5", "tolerance": 1e-12}
+                confirm_gradient(ours, partial(_loss, q), logits, tolerance, "p − q")
+                agree(ours.sum(), 0, tolerance, "the sum of the gradient")
+                agree(np.clip(ours, -1, 1), ours, 0.0, "an entry clipped to one")
+    tried = {"classes": listed(classes), "seeds": seeds, "smoothing": listed(smoothing)}
+    return tried | {"tolerance": tolerance}
 
 
 @verifier
-def stable_form_is_exact() -> dict[str, object]:
+def stable_form_is_exact(
+    cases: Sequence[Sequence[float]] = ((1000, 0, -1000), (1000, 999.5, 998), (-800, -801), (88.8, 88.8)),
+    shifts: Sequence[float] = (0.0, -7.0, 88.0),
+    digits: int = 50,
+    tolerance: float = 1e-12,
+    shift_tolerance: float = 1e-40,
+) -> dict[str, object]:
     """Check log-softmax after subtracting the maximum against 50-digit arithmetic.
 
     Formula: log p_k = z_k − m − ln Σ exp(z_j − m), the same for every m, by exact decimals too.
     Unit: check
     Source: definition
     """
-    cases = [(1000.0, 0.0, -1000.0), (1000.0, 999.5, 998.0), (-800.0, -801.0), (88.8, 88.8)]
     for logits in cases:
-        with localcontext() as context:
-            context.prec = 50
-            exact = [Decimal(z) for z in logits]
-            total = sum((z.exp() for z in exact), Decimal(0)).ln()
-            truth = np.array([float(z - total) for z in exact])
-            for m in (Decimal(-7), max(exact)):  # any shift, not the maximum alone
-                moved = m + sum(((z - m).exp() for z in exact), Decimal(0)).ln()
-                assert abs(moved - total) < Decimal("1e-40"), f"the shift {m} does not cancel"
-        ours = log_softmax(np.array(logits))
-        assert np.isfinite(ours).all(), f"log-softmax of {logits} is not finite"
-        assert np.allclose(ours, truth, rtol=1e-12, atol=1e-12), f"log-softmax of {logits} is off"
-    return {"logits": "from -1,000 to 1,000", "truth": "50 decimal digits", "tolerance": 1e-12}
+        exact = [Decimal(z) for z in logits]
+        with localcontext(prec=digits):
+            total = sum((z.exp() for z in exact), Decimal()).ln()
+            truth = [float(z - total) for z in exact]
+            for m in map(Decimal, shifts):  # any shift, not the maximum alone
+                moved = m + sum(((z - m).exp() for z in exact), Decimal()).ln()
+                agree(float(moved - total), 0.0, shift_tolerance, f"the sum shifted by {m}")
+        agree(log_softmax(np.array(logits)), truth, tolerance, f"log-softmax of {logits}")
+    return {"logits": "from -1,000 to 1,000", "truth": f"{digits} decimal digits", "tolerance": tolerance}
 
 
 @verifier
-def cross_entropy_is_entropy_plus_kl() -> dict[str, object]:
+def cross_entropy_is_entropy_plus_kl(
+    classes: int = 10, seeds: int = 20, tolerance: float = 1e-12
+) -> dict[str, object]:
     """Check that cross-entropy splits into the target's entropy and a KL divergence.
 
     Formula: H(q, p) = H(q) + KL(q ‖ p), and KL ≥ 0 with equality at p = q.
     Unit: check
     Source: definition
     """
-    for seed in range(20):
-        logits, q = _random_logits(10, seed)
+    for seed in range(seeds):
+        logits, q = random_logits(classes, seed)
         log_p = log_softmax(logits)
         entropy = -(q * np.log(q)).sum()
         kl = (q * (np.log(q) - log_p)).sum()
-        assert abs(-(q * log_p).sum() - entropy - kl) < 1e-12, "H(q, p) ≠ H(q) + KL(q ‖ p)"
+        agree(-(q * log_p).sum(), entropy + kl, tolerance, "H(q, p) = H(q) + KL(q ‖ p)")
         assert kl > 0, "a KL divergence is not positive though p ≠ q"
-        least = -(q * log_softmax(np.log(q))).sum()
-        assert abs(least - entropy) < 1e-12, "at p = q the loss is not the entropy"
-    return {"classes": 10, "seeds": 20, "tolerance": 1e-12}
+        agree(-(q * log_softmax(np.log(q))).sum(), entropy, tolerance, "the loss at p = q")
+    return {"classes": classes, "seeds": seeds, "tolerance": tolerance}
 
 
 @verifier
-def kl_gradient() -> dict[str, object]:
+def kl_gradient(
+    classes: Sequence[int] = (2, 5, 50), seeds: int = 4, tolerance: float = 1e-12
+) -> dict[str, object]:
     """Check the gradient of a KL penalty on the policy, KL(softmax(z) ‖ reference), in the logits.
 
     Formula: p_k·(ln(p_k/r_k) − KL).
@@ -252,10 +236,9 @@ def kl_gradient() -> dict[str, object]:
     Unit: check
     Source: definition; derivative by complex step
     """
-    for classes in (2, 5, 50):
-        for seed in range(4):
-            logits, reference = _random_logits(classes, seed)
-            true = complex_step(partial(_divergence, reference), logits)
-            error = float(abs(true - kl_gradient_in_logits(logits, reference)).max())
-            assert error < 1e-12, f"the closed form is off by {error} at K={classes}"
-    return {"classes": "2, 5, 50", "seeds": 4, "tolerance": 1e-12}
+    for size in classes:
+        for seed in range(seeds):
+            logits, reference = random_logits(size, seed)
+            ours = kl_gradient_in_logits(logits, reference)
+            confirm_gradient(ours, partial(_divergence, reference), logits, tolerance, "the closed form")
+    return {"classes": listed(classes), "seeds": seeds, "tolerance": tolerance}

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 from proofdeck import verifier
-from verifiers import formats
+from verifiers import arguments, formats
 
 
 @verifier
@@ -18,8 +18,7 @@ def after_updates(dtype: str, weight: float = 1.0, update: float = 1e-4, steps: 
     Source: micikevicius2018
     """
     fmt = formats.get_format(dtype)
-    if not 0 <= steps <= 100_000:
-        raise ValueError("steps must lie between 0 and 100,000")
+    arguments.counts(0, steps=steps, **{"100,000 − steps": 100_000 - steps})
     current = formats.nearest(Fraction(weight), fmt)
     for _ in range(steps):
         if current is None:
@@ -37,22 +36,14 @@ def after_updates(dtype: str, weight: float = 1.0, update: float = 1e-4, steps: 
 def running_sum(dtype: str, terms: int) -> float:
     """The sum of ones added one at a time in a format.
 
-    Formula: s ← round(s + 1); it stops at 2^(m+1), where the spacing is 2 and the tie goes back.
+    Formula: s ← round(s + 1); it stops at 2^(m+1), where the spacing is 2 and the tie goes back, or at the
+    largest whole number of the format.
     Unit: 1
     Source: definition
     """
     fmt = formats.get_format(dtype)
-    if not 0 <= terms <= 10**9:
-        raise ValueError("terms must lie between 0 and 1e9")
-    total = Fraction(0)
-    for _ in range(terms):
-        moved = formats.nearest(total + 1, fmt)
-        if moved is None or moved == total:
-            break
-        total = moved
-        if total == 2**20:
-            raise ValueError(f"{dtype} holds more ones than this sums; ask for fewer terms")
-    return float(total)
+    arguments.counts(0, terms=terms)
+    return float(min(terms, 2 ** (fmt.mantissa + 1), math.floor(formats.decode(fmt.largest_code, fmt))))
 
 
 @verifier
@@ -63,8 +54,7 @@ def max_scale(gradient: float, dtype: str = "fp16") -> int:
     Unit: 1
     Source: micikevicius2018
     """
-    if not gradient or not math.isfinite(gradient):
-        raise ValueError("gradient must be finite and not zero")
+    arguments.positive(**{"the size of gradient": abs(gradient)})
     fmt = formats.get_format(dtype)
     size = abs(Fraction(gradient))
     k = formats.exponent_of(formats.decode(fmt.largest_code, fmt) / size)
@@ -89,7 +79,8 @@ def gradient_seen(gradient: float, scale: int, dtype: str = "fp16") -> float:
     Unit: 1
     Source: micikevicius2018
     """
-    if scale < 1 or scale & (scale - 1):
+    arguments.counts(scale=scale)
+    if scale & (scale - 1):
         raise ValueError("the scale is a power of two")
     seen = unscale(Fraction(gradient), scale, formats.get_format(dtype))
     if seen is None:
@@ -98,7 +89,13 @@ def gradient_seen(gradient: float, scale: int, dtype: str = "fp16") -> float:
 
 
 @verifier
-def scaling_is_lossless() -> dict[str, object]:
+def scaling_is_lossless(
+    dtype: str = "fp16",
+    scale: int = 2**16,
+    normal: tuple[int, int] = (-14, -1),
+    tiny: int = -25,
+    numerators: tuple[int, int, int] = (101, 1000, 7),
+) -> dict[str, object]:
     """Check that a power-of-two loss scale only moves the exponent.
 
     Formula: round(S·g)/S = round(g) where both are normal; a g that rounds to zero is kept to
@@ -106,20 +103,29 @@ def scaling_is_lossless() -> dict[str, object]:
     Unit: check
     Source: micikevicius2018
     """
-    fmt, scale = formats.get_format("fp16"), 2**16
-    for k in range(-14, -1):  # normal before scaling, and below 2^16 after it
-        for numerator in range(1000, 2001, 7):
-            gradient = Fraction(numerator, 1000) * Fraction(2) ** k
+    fmt = formats.get_format(dtype)
+    *_, whole, _ = numerators
+    lowest, highest = normal
+    for numerator in range(*numerators):
+        for k in range(lowest, highest):  # normal before scaling, and in range after it
+            gradient = (1 + Fraction(numerator, whole)) * formats.power_of_two(k)
             assert unscale(gradient, scale, fmt) == formats.nearest(gradient, fmt), (
                 f"scaling changed the mantissa of {float(gradient)}"
             )
-    for numerator in range(101, 1000, 7):
-        tiny = Fraction(numerator, 1000) * Fraction(2) ** -25
-        kept = unscale(tiny, scale, fmt)
-        assert formats.nearest(tiny, fmt) == 0, f"{float(tiny)} does not underflow"
-        assert kept is not None and abs(kept / tiny - 1) <= Fraction(1, 2**11), "scaled: lost bits"
-    assert unscale(Fraction(2), scale, fmt) is None, "2 · 65,536 should overflow fp16"
-    return {"format": "fp16", "scale": scale, "normal": "2^-14 to 2^-1", "tiny": "below 2^-25"}
+        below = Fraction(numerator, whole) * formats.power_of_two(tiny)
+        kept = unscale(below, scale, fmt)
+        assert formats.nearest(below, fmt) == 0, f"{float(below)} does not underflow"
+        assert kept, f"{float(below)} is lost in spite of the scale"
+        error = abs(kept / below - 1)
+        assert error <= Fraction(formats.unit_roundoff(dtype)), f"scaled: lost bits of {float(below)}"
+    largest = formats.decode(fmt.largest_code, fmt)
+    assert unscale(largest, scale, fmt) is None, f"{float(largest)} · {scale} should overflow {dtype}"
+    return {
+        "format": dtype,
+        "scale": scale,
+        "normal": f"2^{lowest} to 2^{highest}",
+        "tiny": f"below 2^{tiny}",
+    }
 
 
 @verifier
@@ -133,8 +139,8 @@ def dynamic_scale(
     Unit: scale=1, skipped=1, first=1, share=1
     Source: micikevicius2018
     """
-    if steps < 1 or interval < 1 or initial < 1 or not gradient > 0:
-        raise ValueError("gradient, steps, initial and interval must be positive")
+    arguments.counts(steps=steps, interval=interval, initial=initial)
+    arguments.positive(gradient=gradient)
     fp16 = formats.get_format("fp16")
     size, scale = Fraction(gradient), Fraction(initial)
     clean = skipped = first = 0
@@ -171,9 +177,7 @@ def bytes_per_parameter(recipe: str) -> dict[str, int]:
     Unit: weights=B/param, gradients=B/param, master=B/param, moments=B/param, total=B/param
     Source: rajbhandari2020
     """
-    if recipe not in RECIPES:
-        raise ValueError(f"unknown recipe {recipe!r}; one of {', '.join(RECIPES)}")
-    weights, gradients, master, moments = parts = RECIPES[recipe]
+    weights, gradients, master, moments = parts = RECIPES[arguments.one_of("recipe", recipe, RECIPES)]
     return {
         "weights": weights,
         "gradients": gradients,

@@ -18,7 +18,7 @@ from proofdeck.parse.roles import READERS
 from proofdeck.sources import Job, Need, Source
 from proofdeck.units import FormatError
 
-KEYS = ("claim", "check", "covers", "said", "because", "differs")
+KEYS = ("claim", "check", "covers", "said", "because")
 """What is true, the checks that show it, the source items it settles, what people say instead, and why
 that is off."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from proofdeck.cli import COMMANDS, main
 from proofdeck.parse.roles import READERS
 
 ROOT = Path(__file__).parents[2]
-DOCS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+DOCS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "verifiers").glob("*.md")]
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -55,3 +56,13 @@ def test_content_may_import_four_names_and_the_version() -> None:
 def test_the_changelog_knows_the_version_or_is_about_to() -> None:
     text = (ROOT / "CHANGELOG.md").read_text()
     assert "## Unreleased" in text or f"## {proofdeck.__version__}" in text
+
+
+def test_the_index_of_the_library_lists_every_module_in_its_own_words() -> None:
+    text = (ROOT / "verifiers" / "README.md").read_text()
+    rows = dict(re.findall(r"^\| \[\w+\]\((\w+)\.py\) \| (.*) \|$", text, re.M))
+    modules = {path.stem: path for path in (ROOT / "verifiers").glob("*.py")}
+    assert sorted(rows) == sorted(modules)
+    for name, told in rows.items():
+        doc = ast.get_docstring(ast.parse(modules[name].read_text())) or ""
+        assert doc.split("\n")[0] == told, name

@@ -46,32 +46,46 @@ def test_mean_equals_that_of_correlated_vectors(correlation: float) -> None:
     k = correlation * q + math.sqrt(1 - correlation**2) * other
     simulated = ((q * k).sum(axis=1) / math.sqrt(128)).mean()
     assert attention.score_mean(128, correlation) == pytest.approx(simulated, abs=0.03)
+    assert attention.score_mean(128, correlation, "none") == 128 * correlation
 
 
-@witnesses("attention.saturation", "attention.query_gradient")
-@pytest.mark.parametrize(("d_k", "scale"), [(64, "none"), (64, "sqrt"), (512, "none"), (64, "linear")])
+@witnesses("attention.saturation", "attention.jacobian_entries", "attention.query_gradient")
+@pytest.mark.parametrize(("d_k", "scale"), [(64, "none"), (64, "sqrt"), (512, "none"), (3, "linear")])
 def test_saturation_equals_that_of_real_queries_and_keys(d_k: int, scale: str) -> None:
     """Autograd through real q and k, where the verifier draws only norms and scores."""
     torch = pytest.importorskip("torch")
     generator = torch.Generator().manual_seed(3)
     divisor = {"none": 1.0, "sqrt": d_k**0.5, "linear": float(d_k)}[scale]
-    rows = 1500
+    rows, keys = 1500, 32
     q = torch.randn(rows, d_k, generator=generator, requires_grad=True)
-    k = torch.randn(rows, 32, d_k, generator=generator)
+    k = torch.randn(rows, keys, d_k, generator=generator)
     weights = torch.softmax(torch.einsum("rd,rkd->rk", q, k) / divisor, dim=1)
-    upstream = torch.randn(rows, 32, generator=generator)
+    upstream = torch.randn(rows, keys, generator=generator)
     (gradient,) = torch.autograd.grad((weights * upstream).sum(), q)
     result = attention.saturation(d_k, scale=scale)
     assert result["top"] == pytest.approx(weights.amax(1).mean().item(), abs=0.02)
     jacobians = torch.diag_embed(weights) - weights[:, :, None] * weights[:, None, :]
-    traces = jacobians.diagonal(dim1=1, dim2=2).sum(1)
-    assert result["trace"] == pytest.approx(traces.mean().item(), abs=0.02)
+    diagonals = jacobians.diagonal(dim1=1, dim2=2)
+    assert result["trace"] == pytest.approx(diagonals.sum(1).mean().item(), abs=0.02)
+    entries = attention.jacobian_entries(d_k, scale=scale)
+    assert entries["diagonal"] == pytest.approx(diagonals.mean().item(), rel=0.15)
+    off_diagonal = jacobians.abs()[:, ~torch.eye(keys, dtype=bool)].mean().item()
+    assert entries["off_diagonal"] == pytest.approx(off_diagonal, rel=0.15)
     norms = gradient.norm(dim=1)
     spread = 4 * norms.std().item() / math.sqrt(rows)
     found = attention.query_gradient(d_k, scale=scale)
     assert found["mean"] == pytest.approx(norms.mean().item(), abs=spread)
     below = (norms < found["median"]).double().mean().item()
     assert below == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["saturation", "query_gradient"])
+def test_simulations_repeat_themselves_with_twenty_thousand_draws(name: str) -> None:
+    simulate = getattr(attention, name)
+    assert simulate(8) == simulate(8, 32, "none", 20_000, 0)
+    assert attention.jacobian_entries(8) == attention.jacobian_entries(8, 32)
+    trace = attention.saturation(8, 3)["trace"]
+    assert attention.jacobian_entries(8, 3) == {"diagonal": trace / 3, "off_diagonal": trace / 6}
 
 
 @witnesses("attention.largest_weight")
@@ -89,19 +103,38 @@ def test_no_scores_within_the_bound_give_a_larger_weight(keys: int, bound: float
 
 
 @witnesses("attention.one_hot_kills_every_entry")
-def test_autograd_jacobian_shrinks_with_the_largest_weight() -> None:
+def test_autograd_jacobian_shrinks_with_the_largest_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     for sharpness in (1.0, 5.0, 20.0):
         generator = torch.Generator().manual_seed(0)
         scores = sharpness * torch.randn(12, generator=generator, dtype=torch.float64)
         jacobian = torch.autograd.functional.jacobian(lambda z: torch.softmax(z, 0), scores)
+        ours = attention.softmax_jacobian(attention.softmax(scores.numpy()))
+        assert np.allclose(ours, jacobian.numpy(), atol=1e-15)
         assert jacobian.abs().max() <= 1 - torch.softmax(scores, 0).max() + 1e-15
-    with pytest.raises(AssertionError, match="exceeds"):
-        attention.compare_with_bound(np.diag)
+    tried = attention.one_hot_kills_every_entry(keys=4, score_std=(2, 3), trials=5)
+    assert tried == {"keys": 4, "score_std": "2, 3", "trials": 10}
+    spreads, softmax = [], attention.softmax
+
+    def spy(scores: np.ndarray) -> np.ndarray:
+        spreads.append(scores.std())
+        return softmax(scores)
+
+    monkeypatch.setattr(attention, "softmax", spy)
+    attention.one_hot_kills_every_entry()
+    assert spreads == pytest.approx([0.1, 1, 8, 32], rel=0.1)
+    monkeypatch.setattr(attention, "softmax_jacobian", lambda p: np.full((1, 1), 1 - p.max()))
+    attention.one_hot_kills_every_entry(tolerance=0)
+    for broken in (np.diag, lambda p: np.full((1, 1), -1.001 * (1 - p.max()))):
+        monkeypatch.setattr(attention, "softmax_jacobian", broken)
+        with pytest.raises(AssertionError, match="exceeds"):
+            attention.one_hot_kills_every_entry()
 
 
 @witnesses("attention.causal_mask_freezes_earlier_rows")
-def test_later_tokens_get_no_gradient_from_earlier_rows_of_a_causal_encoder() -> None:
+def test_later_tokens_get_no_gradient_from_earlier_rows_of_a_causal_encoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """PyTorch's own encoder layers: what row 3 puts out depends on no later token if masked."""
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
@@ -121,8 +154,53 @@ def test_later_tokens_get_no_gradient_from_earlier_rows_of_a_causal_encoder() ->
     assert (causal[:4] > 0).all()
     assert (causal[4:] == 0).all()
     assert (reach(None) > 0).all()
-    with pytest.raises(AssertionError, match="a later token"):
-        attention.compare_prefix(lambda t: np.tril(np.ones((t, t), dtype=bool), 1))
+    right = attention.keys_and_values
+    attention.causal_mask_freezes_earlier_rows()
+    monkeypatch.setattr(attention, "causal", lambda t: np.tri(t, k=1, dtype=bool))
+    with pytest.raises(AssertionError, match="later tokens masked"):
+        attention.causal_mask_freezes_earlier_rows()
+    monkeypatch.undo()
+
+    spreads = []
+
+    def spy(x: np.ndarray, projections: np.ndarray, visible: np.ndarray) -> np.ndarray:
+        spreads.append((projections.mean(), projections.std()))
+        return right(x, projections, visible)
+
+    monkeypatch.setattr(attention, "keys_and_values", spy)
+    attention.causal_mask_freezes_earlier_rows()
+    assert np.allclose(spreads, [(0, 0.25)], atol=0.01)
+
+    def moves_by_one_unmasked(x: np.ndarray, projections: np.ndarray, visible: np.ndarray) -> np.ndarray:
+        return np.full((1, 2, len(x), 1), float(visible.all() and len(x) == 9))
+
+    monkeypatch.setattr(attention, "keys_and_values", moves_by_one_unmasked)
+    attention.causal_mask_freezes_earlier_rows(tolerance=0.9)
+    with pytest.raises(AssertionError, match="without a mask, too"):
+        attention.causal_mask_freezes_earlier_rows(tolerance=1.0)
+
+    def first_layer_only(x: np.ndarray, projections: np.ndarray, visible: np.ndarray) -> np.ndarray:
+        return right(x, projections[:1], visible)
+
+    monkeypatch.setattr(attention, "keys_and_values", first_layer_only)
+    with pytest.raises(AssertionError, match="without a mask, too"):
+        attention.causal_mask_freezes_earlier_rows()
+
+
+def test_keys_and_values_of_three_layers_equal_those_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    x, projections = rng.standard_normal((5, 4)), rng.standard_normal((3, 3, 4, 4))
+    ours = attention.keys_and_values(x, projections, attention.causal(5))
+    stream = torch.from_numpy(x)
+    for layer, (query, key, value) in enumerate(torch.from_numpy(projections)):
+        q, k, v = (stream @ matrix for matrix in (query, key, value))
+        assert np.allclose(ours[layer, 0], k.numpy(), atol=1e-12)
+        assert np.allclose(ours[layer, 1], v.numpy(), atol=1e-12)
+        seen = torch.nn.functional.scaled_dot_product_attention(
+            q[None], k[None], v[None], is_causal=True, scale=1.0
+        )
+        stream = torch.tanh(stream + seen[0])
 
 
 @witnesses("attention.saturation_is_not_overflow")
@@ -143,6 +221,22 @@ def test_float32_softmax_of_torch_is_finite_and_flat(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(attention, "softmax", naive)
     with pytest.raises(AssertionError, match="overflow"):
         attention.saturation_is_not_overflow()
+    monkeypatch.setattr(attention, "softmax", lambda scores: np.exp(scores - scores.max()))
+    with pytest.raises(AssertionError, match="row sum"):
+        attention.saturation_is_not_overflow(widths=(4,))
+
+
+def test_saturation_at_narrow_heads_is_mild(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = attention.saturation_is_not_overflow(widths=(64, 256), keys=16, most_trace=0.2)
+    assert tried == {"d_k": "64, 256", "dtype": "float32", "keys": 16}
+    normal = np.random.default_rng(5).standard_normal((3, 1000, 16))
+    traces = [float(1 - (attention.softmax(8 * row) ** 2).sum(axis=1).mean()) for row in normal]
+    with pytest.raises(AssertionError, match="trace"):
+        attention.saturation_is_not_overflow(widths=(64,), keys=16, most_trace=0.85 * min(traces))
+    attention.saturation_is_not_overflow(widths=(64,), keys=16, most_trace=1.15 * max(traces))
+    monkeypatch.setattr(attention, "softmax", lambda scores: np.eye(16)[:1].repeat(len(scores), axis=0))
+    with pytest.raises(AssertionError, match="trace is still 0"):
+        attention.saturation_is_not_overflow(keys=16, most_trace=0)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +245,11 @@ def test_float32_softmax_of_torch_is_finite_and_flat(monkeypatch: pytest.MonkeyP
         lambda: attention.score_variance(0),
         lambda: attention.score_variance(64, scale="cube"),
         lambda: attention.score_mean(64, correlation=1.5),
+        lambda: attention.score_mean(64, correlation=-1.5),
         lambda: attention.saturation(64, keys=1),
+        lambda: attention.jacobian_entries(64, keys=1),
         lambda: attention.query_gradient(1),
+        lambda: attention.query_gradient(2, keys=1),
         lambda: attention.largest_weight(0, 1.0),
         lambda: attention.largest_weight(4, -1.0),
     ],
@@ -160,3 +257,11 @@ def test_float32_softmax_of_torch_is_finite_and_flat(monkeypatch: pytest.MonkeyP
 def test_wrong_arguments_are_refused(call: object) -> None:
     with pytest.raises(ValueError):
         call()  # type: ignore[operator]
+
+
+def test_smallest_arguments_work() -> None:
+    assert attention.score_variance(1) == 1
+    assert attention.score_std(9) == 3
+    assert set(attention.saturation(1, keys=2)) == {"top", "trace"}
+    assert set(attention.query_gradient(2, keys=2)) == {"mean", "median"}
+    assert attention.largest_weight(1, 0) == 1

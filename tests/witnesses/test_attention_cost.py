@@ -9,12 +9,33 @@ from proofdeck import witnesses
 from verifiers import attention_cost
 
 
-@witnesses("attention_cost.score_bytes")
-@pytest.mark.parametrize("tokens", [1, 300, 4096])
-def test_score_bytes_equal_those_of_a_tensor(tokens: int) -> None:
+@witnesses("attention_cost.score_entries", "attention_cost.score_bytes")
+@pytest.mark.parametrize(("tokens", "heads", "layers"), [(1, 1, 1), (300, 3, 2), (4096, 5, 7)])
+def test_score_bytes_equal_those_of_a_tensor(tokens: int, heads: int, layers: int) -> None:
     torch = pytest.importorskip("torch")
-    q = torch.empty(tokens, 64, dtype=torch.float16, device="meta")
-    assert attention_cost.score_bytes(tokens) == (q @ q.T).nbytes
+    q = torch.empty(layers, heads, tokens, 64, dtype=torch.float16, device="meta")
+    scores = q @ q.mT
+    assert attention_cost.score_entries(tokens, heads, layers) == scores.numel()
+    assert attention_cost.score_bytes(tokens, "fp16", heads, layers) == scores.nbytes
+    assert attention_cost.score_entries(tokens) == scores[0, 0].numel()
+    assert attention_cost.score_bytes(tokens) == scores[0, 0].nbytes
+
+
+@witnesses(
+    "attention_cost.matrix_bytes", "attention_cost.statistics_bytes", "attention_cost.streamed_entries"
+)
+@pytest.mark.parametrize(("tokens", "head_dim"), [(1, 1), (300, 7), (5, 64)])
+def test_bytes_of_operands_equal_those_that_the_fused_kernel_returns(tokens: int, head_dim: int) -> None:
+    """PyTorch's flash kernel returns the output and its log-sum-exps."""
+    torch = pytest.importorskip("torch")
+    q = torch.randn(1, 1, tokens, head_dim, dtype=torch.bfloat16)
+    output, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, q, q)
+    assert attention_cost.matrix_bytes(tokens, head_dim, "bf16") == output.nbytes == q.nbytes
+    assert attention_cost.matrix_bytes(tokens, head_dim) == output.nbytes
+    assert attention_cost.statistics_bytes(tokens) == lse.nbytes
+    assert attention_cost.statistics_bytes(tokens, "fp64") == 2 * lse.nbytes
+    maxima, sums = lse, lse
+    assert attention_cost.streamed_entries(tokens, head_dim) == sum(x.numel() for x in (output, maxima, sums))
 
 
 @witnesses("attention_cost.saved_bytes")
@@ -43,6 +64,7 @@ def test_saved_bytes_equal_what_autograd_of_torch_keeps(tiled: bool) -> None:
             # scale the queries out of the graph: autograd would keep a scaled copy of them
             torch.softmax(q @ k.mT, -1) @ v
     assert attention_cost.saved_bytes(tokens, head_dim, "bf16", tiled) == sum(kept.values())
+    assert attention_cost.saved_bytes(9, 2) == attention_cost.saved_bytes(9, 2, "fp16", True)
 
 
 @witnesses(
@@ -73,10 +95,55 @@ def test_flops_equal_those_counted_by_torch(recompute: bool) -> None:
     assert attention_cost.flops(tokens, head_dim, True, recompute) == counted
     ratio = counted / forward.get_total_flops()
     assert attention_cost.backward_over_forward(recompute) == pytest.approx(ratio)
+    both = attention_cost.flops(tokens, head_dim, True, recompute, heads=3, layers=5)
+    assert both == 15 * counted
+    assert attention_cost.flops(1, 1, True) == attention_cost.flops(1, 1, True, True)
+    assert attention_cost.backward_over_forward() == attention_cost.backward_over_forward(True)
     if recompute:
         kept = 3 * forward.get_total_flops()
         total = forward.get_total_flops() + counted
         assert attention_cost.training_flops_ratio() == pytest.approx(total / kept)
+
+
+@witnesses("attention_cost.layer_flops", "attention_cost.quadratic_share")
+@pytest.mark.parametrize(("tokens", "width"), [(48, 16), (5, 32), (128, 64)])
+def test_layer_flops_equal_those_counted_by_torch(tokens: int, width: int) -> None:
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    layer = torch.nn.MultiheadAttention(width, 4, batch_first=True)
+    x = torch.randn(1, tokens, width, requires_grad=True)
+    with FlopCounterMode(display=False) as counter:
+        layer(x, x, x, need_weights=True)
+    total = counter.get_total_flops()
+    quadratic = counter.get_flop_counts()["Global"][torch.ops.aten.bmm]
+    assert attention_cost.layer_flops(tokens, width) == total
+    assert attention_cost.quadratic_share(tokens, width) == pytest.approx(quadratic / total, rel=1e-15)
+    assert attention_cost.quadratic_share(2 * width, width) == 0.5
+
+
+@witnesses("attention_cost.additive_entries")
+def test_additive_scores_need_a_hidden_layer_a_pair() -> None:
+    torch = pytest.importorskip("torch")
+    q, k = torch.randn(6, 5), torch.randn(7, 5)
+    first, second, v = torch.randn(5, 4), torch.randn(5, 4), torch.randn(4)
+    hidden = torch.tanh((q @ first)[:, None] + (k @ second)[None])
+    one = torch.tanh(first.T @ q[2] + second.T @ k[3]) @ v
+    assert torch.allclose((hidden @ v)[2, 3], one, atol=1e-5)
+    assert attention_cost.additive_entries(6, 7, 4) == hidden.numel()
+
+
+@witnesses("attention_cost.rescaling_share")
+@pytest.mark.parametrize(("rows", "columns", "head_dim"), [(3, 1, 5), (16, 64, 8)])
+def test_rescaling_share_equals_counted_operations_of_a_tile(rows: int, columns: int, head_dim: int) -> None:
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    q, k, v = torch.randn(rows, head_dim), torch.randn(columns, head_dim), torch.randn(columns, head_dim)
+    with FlopCounterMode(display=False) as products:
+        accumulator = (q @ k.T) @ v
+    multiplications = accumulator.numel()
+    assert attention_cost.rescaling_share(columns) == multiplications / products.get_total_flops()
 
 
 class Device:
@@ -128,6 +195,7 @@ def test_traffic_equals_that_of_an_instrumented_memory(tokens: int, head_dim: in
 
     assert np.allclose(output, reference, atol=5e-3)
     assert attention_cost.traffic(tokens, head_dim) == plain.moved
+    assert attention_cost.traffic(1, 1) == 16
     assert attention_cost.traffic(tokens, head_dim, rows) == tiled.moved
     ratio = plain.moved / tiled.moved
     assert attention_cost.traffic_ratio(tokens, head_dim, rows) == pytest.approx(ratio)
@@ -148,9 +216,14 @@ def test_saving_nears_its_limit_by_halving_the_gap(monkeypatch: pytest.MonkeyPat
             gaps.append(2 * rows / head_dim - plain / tiled)
         assert gaps[1] / gaps[0] == pytest.approx(0.5, rel=0.02)
         assert gaps[2] / gaps[1] == pytest.approx(0.5, rel=0.02)
-    monkeypatch.setattr(attention_cost, "traffic_ratio", lambda n, d, r: r / d)
-    with pytest.raises(AssertionError, match="not near"):
-        attention_cost.traffic_follows_tile_and_width()
+    tried = attention_cost.traffic_follows_tile_and_width(rows=(8, 16), head_dims=(4, 2))
+    assert tried == {"tokens": 2**20, "rows": "8, 16", "head_dim": "4, 2"}
+    monkeypatch.setattr(attention_cost, "traffic_ratio", lambda n, d, r: 2 * r / d)
+    attention_cost.traffic_follows_tile_and_width(tolerance=1e-15)
+    for factor in (0.5, 1.998, 2.003):
+        monkeypatch.setattr(attention_cost, "traffic_ratio", lambda n, d, r, factor=factor: factor * r / d)
+        with pytest.raises(AssertionError, match="the saving"):
+            attention_cost.traffic_follows_tile_and_width()
 
 
 @witnesses("attention_cost.ridge")
@@ -163,7 +236,23 @@ def test_ridge_is_where_both_limits_take_equally_long() -> None:
 @pytest.mark.parametrize(
     "call",
     [
+        lambda: attention_cost.score_entries(0),
+        lambda: attention_cost.score_entries(1, heads=0),
+        lambda: attention_cost.score_entries(1, layers=0),
         lambda: attention_cost.score_bytes(0),
+        lambda: attention_cost.matrix_bytes(0, 1),
+        lambda: attention_cost.matrix_bytes(1, 0),
+        lambda: attention_cost.statistics_bytes(0),
+        lambda: attention_cost.streamed_entries(0, 1),
+        lambda: attention_cost.streamed_entries(1, 0),
+        lambda: attention_cost.flops(1, 0),
+        lambda: attention_cost.layer_flops(1, -1),
+        lambda: attention_cost.quadratic_share(0, 1),
+        lambda: attention_cost.additive_entries(0, 1, 1),
+        lambda: attention_cost.additive_entries(1, 0, 1),
+        lambda: attention_cost.additive_entries(1, 1, 0),
+        lambda: attention_cost.rescaling_share(0),
+        lambda: attention_cost.ridge(1.0, 0.0),
         lambda: attention_cost.score_bytes(8, "fp99"),
         lambda: attention_cost.saved_bytes(8, 0),
         lambda: attention_cost.flops(-1, 8),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -87,13 +88,80 @@ def test_the_largest_number_that_a_cast_turns_to_zero(dtype: str) -> None:
     assert cast(edge * 1.001, dtype) > 0
 
 
+@pytest.mark.parametrize("dtype", formats.FORMATS)
+def test_patterns_are_encoded_back(dtype: str) -> None:
+    fmt = formats.get_format(dtype)
+    last = fmt.largest_code
+    for code in {
+        0,
+        1,
+        2,
+        2**fmt.mantissa - 1,
+        2**fmt.mantissa,
+        2**fmt.mantissa + 1,
+        last // 3,
+        last - 1,
+        last,
+    }:
+        assert formats.encode(formats.decode(code, fmt), fmt) == code
+
+
+def test_exponents_of_any_fraction_are_floors_of_logarithms() -> None:
+    for number in (
+        Fraction(1, 3),
+        Fraction(2, 3),
+        Fraction(5, 7),
+        Fraction(10, 3),
+        Fraction(1),
+        Fraction(65504),
+    ):
+        assert formats.exponent_of(number) == math.floor(math.log2(number))
+        assert formats.power_of_two(formats.exponent_of(number)) == Fraction(2) ** math.floor(
+            math.log2(number)
+        )
+
+
+@witnesses("formats.overflow_edge", "formats.unit_roundoff")
+@pytest.mark.parametrize("dtype", ["fp32", *SMALL])
+def test_numbers_past_the_edge_overflow_and_rounding_errs_by_the_unit(dtype: str) -> None:
+    largest, edge = torch.finfo(DTYPES[dtype]).max, formats.overflow_edge(dtype)
+    near = 1e-12 if dtype == "fp32" else 1e-6  # float8 casts go by way of float32
+    assert cast(edge * (1 - near), dtype) == largest
+    beyond = formats.round_to(edge * (1 + near), dtype)
+    assert beyond == (math.inf if dtype != "fp8_e4m3" else largest)
+    assert cast(edge * (1 + near), dtype) in (beyond, pytest.approx(math.nan, nan_ok=True))
+    above = 1 + torch.finfo(DTYPES[dtype]).eps / 2
+    unit = formats.unit_roundoff(dtype)
+    assert abs(cast(above, dtype) - above) == unit
+    points = torch.rand(2000, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 1
+    errors = (points.to(DTYPES[dtype]).double() - points).abs() / points
+    assert 0.9 * unit / (1 + unit) < errors.max() <= unit / (1 + unit)
+
+
+def test_microscaling_formats_have_the_landmarks_of_their_specification() -> None:
+    largest = {"fp6_e3m2": 28.0, "fp6_e2m3": 7.5, "fp4_e2m1": 6.0}
+    smallest = {"fp6_e3m2": 0.0625, "fp6_e2m3": 0.125, "fp4_e2m1": 0.5}
+    for dtype, most in largest.items():
+        ours = formats.info(dtype)
+        assert (ours["max"], ours["subnormal"]) == (most, smallest[dtype])
+        assert formats.round_to(100.0, dtype) == most and formats.round_to(-100.0, dtype) == -most
+        assert formats.round_to(smallest[dtype] / 2, dtype) == 0
+    assert formats.overflow_edge("fp4_e2m1") == 7
+    assert formats.round_to(2.5, "fp4_e2m1") == 2 and formats.round_to(5.0, "fp4_e2m1") == 4
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda: formats.info("fp7"),
         lambda: formats.round_to(math.inf, "fp16"),
+        lambda: formats.round_to(math.nan, "fp16"),
         lambda: formats.spacing("fp16", at=70_000.0),
+        lambda: formats.spacing("fp16", at=65_504.0),
+        lambda: formats.spacing("fp16", at=-1.0),
         lambda: formats.zeroed_below("fp7"),
+        lambda: formats.overflow_edge("fp64"),
+        lambda: formats.unit_roundoff("fp7"),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:

@@ -23,9 +23,9 @@ class Adapted(torch.nn.Module):  # type: ignore[misc]
         place = {"device": linear.weight.device, "dtype": linear.weight.dtype}
         self.a = torch.nn.Linear(linear.in_features, rank, bias=False, **place)
         self.b = torch.nn.Linear(rank, linear.out_features, bias=False, **place)
+        self.scale = alpha / rank
         torch.nn.init.kaiming_uniform_(self.a.weight, a=5**0.5)
         torch.nn.init.zeros_(self.b.weight)
-        self.scale = alpha / rank
 
     def forward(self, x: Any) -> Any:
         return self.linear(x) + self.scale * self.b(self.a(x))
@@ -108,6 +108,29 @@ def test_adapter_equals_modules_on_the_meta_device(
     assert states["ratio"] == states["full"] / states["lora"]
 
 
+@witnesses("lora.adapter", "lora.training_states")
+@pytest.mark.parametrize(
+    "model, published, others",
+    [
+        # what is no linear map: embeddings, positions, norms, routers, biases
+        ("gpt2", 124_439_808, (50257 + 1024) * 768 + 25 * 2 * 768 + 12 * 9 * 768),
+        ("mixtral-8x7b", 46_702_792_704, 2 * 32000 * 4096 + 65 * 4096 + 32 * 8 * 4096),
+        ("deepseek-v2-lite", 15_706_484_224, 2 * 102400 * 2048 + 55 * 2048 + 27 * 512 + 26 * 64 * 2048),
+    ],
+)
+def test_linear_maps_are_what_is_left_of_a_model(model: str, published: int, others: int) -> None:
+    assert lora.linear_parameters(model) == published - others
+
+
+@witnesses("lora.adapter")
+def test_a_plain_feed_forward_block_has_no_gate() -> None:
+    d = 768
+    linears = [(d, d)] * 4 + [(d, 4 * d), (4 * d, d)]
+    assert lora.adapter("gpt2", 4, "all")["parameters"] == 12 * 4 * sum(map(sum, linears))
+    assert lora.adapter("gpt2", 1) == lora.adapter("gpt2", 1, "qv")
+    assert lora.training_states("gpt2", 1) == lora.training_states("gpt2", 1, "qv")
+
+
 @witnesses("lora.speedup")
 def test_speedup_equals_counted_arithmetic() -> None:
     from torch.utils.flop_counter import FlopCounterMode
@@ -145,6 +168,7 @@ def test_speedup_equals_counted_arithmetic() -> None:
                     thin += 32 * step(torch.nn.Linear(*shape, bias=False, device="meta"))
     thin += step(head.requires_grad_(False))
     assert lora.speedup("llama-2-7b", 16) == pytest.approx(full / thin, rel=1e-9)
+    assert lora.speedup("llama-2-7b", 16, "all") < lora.speedup("llama-2-7b", 16) < 1.5
 
 
 @witnesses("lora.first_step")
@@ -174,6 +198,7 @@ def test_first_step_of_an_optimiser_on_a_real_layer(rank: int, alpha: float, opt
     ours = lora.first_step(rank, alpha, 1024, optimiser=optimiser)
     assert ours == pytest.approx(np.mean(ratios), rel=0.1)
     # the other scale is √r times as large, and plain descent feels it twice
+    assert lora.first_step(rank, alpha, 1024) == lora.first_step(rank, alpha, 1024, "alpha/r", "adam")
     stable = lora.first_step(rank, alpha, 1024, "alpha/sqrt(r)", optimiser)
     assert stable == pytest.approx((rank if optimiser == "sgd" else rank**0.5) * ours)
 
@@ -201,9 +226,29 @@ def test_a_fresh_adapter_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     curvature = torch.linalg.eigvalsh(torch.autograd.functional.hessian(loss, flat))
     assert curvature.min() < -1 and curvature.max() > 1
     right = lora.factor_gradients
-    monkeypatch.setattr(lora, "factor_gradients", lambda x, g, a, b, s: tuple(reversed(right(x, g, a, b, s))))
-    with pytest.raises(AssertionError, match="only B"):
-        lora.start_keeps_function()
+    with monkeypatch.context() as patch:
+        patch.setattr(lora, "factor_gradients", lambda x, g, a, b, s: tuple(reversed(right(x, g, a, b, s))))
+        with pytest.raises(AssertionError, match="A receives a gradient, not B"):
+            lora.start_keeps_function()
+    forward = lora.adapter_forward
+    with monkeypatch.context() as patch:  # a bias that starts at one
+        patch.setattr(lora, "adapter_forward", lambda *args: forward(*args) + 1)
+        with pytest.raises(AssertionError, match="changes the output"):
+            lora.start_keeps_function()
+    for bent in (lambda x, w, a, b, s: x @ w.T, lambda x, w, a, b, s: forward(x, w, a, abs(b), s)):
+        monkeypatch.setattr(lora, "adapter_forward", bent)
+        with pytest.raises(AssertionError, match="saddle"):
+            lora.start_keeps_function()
+
+
+@witnesses("lora.start_keeps_function")
+def test_factor_gradients_equal_autograd() -> None:
+    x, w, a, b, g = lora.random_case(0, 3, 5, 16, 24)
+    factors = [torch.tensor(part, requires_grad=True) for part in (a, b)]
+    y = torch.tensor(x) @ (torch.tensor(w) + 0.7 * factors[1] @ factors[0]).T
+    expected = torch.autograd.grad((y * torch.tensor(g)).sum(), factors)
+    for ours, theirs in zip(lora.factor_gradients(x, g, a, b, 0.7), expected, strict=True):
+        assert np.allclose(ours, theirs)
 
 
 @witnesses("lora.merging_keeps_function")
@@ -217,8 +262,18 @@ def test_merged_module_equals_adapted_one(monkeypatch: pytest.MonkeyPatch) -> No
     weights = [t.detach().numpy() for t in (linear.weight, adapted.a.weight, adapted.b.weight)]
     merged = lora.merge(*weights, 2.0)
     assert np.allclose(x.numpy() @ merged.T, adapted(x).detach().numpy(), atol=1e-13)
-    monkeypatch.setattr(lora, "merge", lambda w, a, b, scale: w + b @ a)  # forgets alpha/r
-    with pytest.raises(AssertionError, match="merged output"):
+    with monkeypatch.context() as patch:
+        patch.setattr(lora, "merge", lambda w, a, b, scale: w + b @ a)  # forgets alpha/r
+        with pytest.raises(AssertionError, match="merged output"):
+            lora.merging_keeps_function()
+    case = lora.random_case
+
+    def doubled(*args: Any) -> Any:
+        x, w, a, b, g = case(*args)
+        return x, w, np.repeat(a[:1], len(a), axis=0), b, g  # every row of A is the same
+
+    monkeypatch.setattr(lora, "random_case", doubled)
+    with pytest.raises(AssertionError, match="another rank"):
         lora.merging_keeps_function()
 
 
@@ -227,9 +282,15 @@ def test_merged_module_equals_adapted_one(monkeypatch: pytest.MonkeyPatch) -> No
     [
         lambda: lora.parameters(4, 4, 0),
         lambda: lora.parameters(0, 4, 1),
+        lambda: lora.parameters(4, 0, 1),
+        lambda: lora.first_step(0, 16.0, 4096),
+        lambda: lora.first_step(8, 16.0, 0),
+        lambda: lora.first_step(8, 0.0, 4096),
+        lambda: lora.adapter("llama-2-7b", 0),
         lambda: lora.adapter("llama-2-7b", 8, "mlp"),
         lambda: lora.adapter("llama-9", 8),
-        lambda: lora.adapter("gpt2", 8),
+        lambda: lora.adapter("mixtral-8x7b", 8),
+        lambda: lora.adapter("deepseek-v3", 8),
         lambda: lora.training_states("llama-2-7b", -1),
         lambda: lora.speedup("llama-2-7b", 0),
         lambda: lora.first_step(8, -1.0, 4096),

@@ -13,6 +13,7 @@ from proofdeck import witnesses
 from verifiers import formats, precision
 
 torch = pytest.importorskip("torch")
+adam = pytest.importorskip("torch.optim.adam").adam
 
 DTYPES = {
     "fp32": torch.float32,
@@ -21,6 +22,18 @@ DTYPES = {
     "fp8_e5m2": torch.float8_e5m2,
     "fp8_e4m3": torch.float8_e4m3fn,
 }
+
+
+class PlainDescent:
+    """What GradScaler needs of an optimiser; PyTorch's own import a compiler first."""
+
+    def __init__(self, weight: Any) -> None:
+        self.param_groups = [{"params": [weight]}]
+
+    def step(self) -> None:
+        with torch.no_grad():
+            for weight in self.param_groups[0]["params"]:
+                weight -= weight.grad
 
 
 @witnesses("precision.after_updates")
@@ -61,7 +74,12 @@ def test_gradient_seen_equals_a_cast_there_and_back(gradient: float) -> None:
 
 @witnesses("precision.scaling_is_lossless")
 def test_scaled_gradients_of_real_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert precision.scaling_is_lossless()["scale"] == 65536
+    assert precision.scaling_is_lossless() == {
+        "format": "fp16",
+        "scale": 65536,
+        "normal": "2^-14 to 2^-1",
+        "tiny": "below 2^-25",
+    }
     generator = torch.Generator().manual_seed(0)
     gradients = torch.empty(1000, dtype=torch.float64)
     gradients = gradients.uniform_(2.0**-14, 2.0**-1, generator=generator)
@@ -83,13 +101,13 @@ def test_dynamic_scale_equals_grad_scaler(gradient: float, interval: int) -> Non
     steps = 40
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16, growth_interval=interval)
     weight = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.SGD([weight], lr=1.0)
+    optimiser = PlainDescent(weight)
     # the gradient passes through fp16 on its way, where it may overflow
     weight.register_hook(lambda g: g.half().float())
     skipped = 0
     for _ in range(steps):
         before = weight.item()
-        optimiser.zero_grad()
+        weight.grad = None
         scaler.scale((weight * gradient).sum()).backward()
         scaler.step(optimiser)
         scaler.update()
@@ -98,6 +116,12 @@ def test_dynamic_scale_equals_grad_scaler(gradient: float, interval: int) -> Non
     assert (ours["scale"], ours["skipped"]) == (scaler.get_scale(), skipped)
     assert ours["share"] == skipped / steps
     assert ours["first"] == max(0, math.ceil(math.log2(gradient * 2**16 / 65504)))
+
+
+ADAM = {
+    "foreach": False, "amsgrad": False, "beta1": 0.9, "beta2": 0.999, "lr": 1e-3,
+    "weight_decay": 0.0, "eps": 1e-8, "maximize": False,
+}  # fmt: skip
 
 
 @witnesses("precision.bytes_per_parameter")
@@ -119,10 +143,11 @@ def test_bytes_equal_those_of_real_training_tensors(
     grad = working.grad.to(gradient)
     owner = working if master is None else working.detach().to(master).requires_grad_()
     owner.grad = grad.to(owner.dtype)
-    optimiser = torch.optim.Adam([owner])
-    optimiser.step()
-    moments = [t for t in optimiser.state[owner].values() if t.numel() == n]
-    assert all(t.dtype == state for t in moments)
+    moments = [torch.zeros_like(owner), torch.zeros_like(owner)]
+    count = torch.tensor(0.0)
+    with torch.no_grad():
+        adam([owner], [owner.grad], *([m] for m in moments), [], [count], **ADAM)
+    assert all(m.dtype == state and m.abs().sum() > 0 for m in moments)
     tensors = [working, grad, *moments, *([] if master is None else [owner])]
     assert precision.bytes_per_parameter(recipe)["total"] * n == sum(t.nbytes for t in tensors)
 
@@ -131,15 +156,76 @@ def test_bytes_equal_those_of_real_training_tensors(
     "call",
     [
         lambda: precision.after_updates("fp16", steps=-1),
+        lambda: precision.after_updates("fp16", steps=100_001),
+        lambda: precision.after_updates("fp16", weight=1e9, steps=0),
+        lambda: precision.after_updates("fp8_e4m3", weight=448.0, update=-400.0, steps=2),
         lambda: precision.running_sum("bf16", -1),
         lambda: precision.max_scale(0.0),
+        lambda: precision.max_scale(math.inf),
         lambda: precision.gradient_seen(1e-8, 3),
+        lambda: precision.gradient_seen(1e-8, 0),
         lambda: precision.gradient_seen(2.0, 65536),
         lambda: precision.max_scale(1e9),
-        lambda: precision.dynamic_scale(-1.0, 10),
+        lambda: precision.dynamic_scale(0.0, 10),
+        lambda: precision.dynamic_scale(1.0, 0),
+        lambda: precision.dynamic_scale(1.0, 1, initial=0),
+        lambda: precision.dynamic_scale(1.0, 1, interval=0),
         lambda: precision.bytes_per_parameter("fp4"),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
         call()
+
+
+def test_a_gradient_that_overflows_alone_has_no_scale() -> None:
+    for gradient in (1e5, 1e9):
+        with pytest.raises(ValueError, match="overflows fp16 without"):
+            precision.max_scale(gradient)
+
+
+def test_the_longest_runs_are_allowed() -> None:
+    assert precision.after_updates("fp16", steps=100_000) == 1
+    assert precision.after_updates("fp8_e4m3", update=0.0, steps=0) == 1
+    assert precision.running_sum("fp32", 10**5) == 10**5
+    assert precision.running_sum("bf16", 0) == 0 and precision.running_sum("fp32", 10**9) == 2**24
+    assert precision.running_sum("fp6_e2m3", 99) == 7 and precision.running_sum("fp4_e2m1", 99) == 4
+    assert precision.gradient_seen(1.0, 1) == 1
+
+
+def test_defaults_are_those_of_the_recipe() -> None:
+    assert precision.after_updates("fp32") == precision.after_updates("fp32", 1.0, 1e-4, 1000)
+    assert precision.dynamic_scale(0.01, 1999)["scale"] == 2**16
+    assert precision.dynamic_scale(0.01, 2000)["scale"] == 2**17
+    assert precision.max_scale(-3.0) == 16384
+    assert precision.max_scale(3.0, "fp8_e5m2") == 16384
+
+
+def test_each_part_of_the_scaling_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    correct = precision.unscale
+    fp16 = formats.get_format("fp16")
+
+    def check(broken: Callable[..., Any], told: str, **arguments: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(precision, "unscale", broken)
+            with pytest.raises(AssertionError, match=told):
+                precision.scaling_is_lossless(**{"numerators": (101, 1000, 300)} | arguments)
+
+    check(lambda g, s, f: correct(g, s, f) if g < 65504 else Fraction(1), "should overflow")
+    check(lambda g, s, f: correct(g, s, f) if g > 2**-20 else Fraction(0), "is lost in spite")
+    off = 1 + Fraction(1, 2**10)
+    check(lambda g, s, f: correct(g, s, f) if g > 2**-20 else g * off, "lost bits")
+    near = 1 + Fraction(1, 2**11)
+    with monkeypatch.context() as patch:  # just inside the allowed error
+        patch.setattr(precision, "unscale", lambda g, s, f: correct(g, s, f) if g > 2**-20 else g * near)
+        precision.scaling_is_lossless()
+    check(correct, "does not underflow", tiny=-24)
+    check(correct, "mantissa", normal=(-16, -14))
+    assert precision.unscale(Fraction(3), 2, fp16) == 3
+    seen: list[Fraction] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(precision, "unscale", lambda g, s, f: seen.append(g) or correct(g, s, f))
+        precision.scaling_is_lossless(normal=(-3, -1), tiny=-25, numerators=(250, 1000, 500))
+    quarters = [Fraction(5, 4) / 8, Fraction(5, 4) / 4, Fraction(1, 4) / 2**25]
+    quarters += [Fraction(7, 4) / 8, Fraction(7, 4) / 4, Fraction(3, 4) / 2**25, Fraction(65504)]
+    assert seen == quarters

@@ -65,6 +65,22 @@ def test_zipf_equals_tensors(exponent: float, temperature: float) -> None:
     assert ours == min(by_hand, 50_257)
     mass = sampling.zipf_mass(exponent, 50, temperature, vocab=5000)
     assert mass == pytest.approx(p[:50].sum().item(), rel=1e-10)
+    assert sampling.zipf_mass(exponent, 5000, temperature, vocab=5000) == pytest.approx(1)
+
+
+@witnesses("sampling.zipf_kept", "sampling.zipf_mass", "sampling.effective_tokens", "sampling.kept")
+def test_a_gpt_2_vocabulary_at_temperature_one_is_the_default() -> None:
+    assert sampling.zipf_kept(1.0, "top-k", 10**9) == 50257
+    assert sampling.zipf_kept(1.0, "min-p", 0.01) == 100
+    harmonic = math.fsum(1 / rank for rank in range(1, 50258))
+    assert sampling.zipf_mass(1.0, 2) == pytest.approx(1.5 / harmonic, rel=1e-12)
+    assert sampling.zipf_kept(0.0, "min-p", 1.0, vocab=2) == 2  # flat, the smallest vocabulary
+    assert sampling.effective_tokens((0.0, math.log(3))) == pytest.approx(4 / 3**0.75)
+    assert sampling.effective_tokens((0.0, -5000.0)) == 1  # its tail underflows
+    with pytest.raises(ValueError, match="logits must be"):
+        sampling.effective_tokens(())
+    assert list(sampling.softmax(np.array([0.0, math.log(3)]))) == pytest.approx([0.25, 0.75])
+    assert list(sampling.zipf(1.0, 2)) == pytest.approx([2 / 3, 1 / 3])
 
 
 @witnesses("sampling.effective_tokens")
@@ -82,6 +98,11 @@ def test_tail_risk_equals_a_simulation() -> None:
     for mass, tokens in ((0.01, 200), (0.1, 5), (0.0, 100)):
         hit = (generator.random((20_000, tokens)) < mass).any(axis=1).mean()
         assert sampling.tail_risk(mass, tokens) == pytest.approx(hit, abs=0.012)
+    assert (sampling.tail_risk(0.5, 0), sampling.tail_risk(1.0, 1), sampling.tail_risk(0.5, 3)) == (
+        0,
+        1,
+        0.875,
+    )
 
 
 @witnesses("sampling.entropy_rises_with_temperature")
@@ -98,6 +119,9 @@ def test_entropy_slope_equals_autograd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "entropy_slope", lambda z, t: right(z, t) * t)  # T² for T³
     with pytest.raises(AssertionError, match="slope off"):
         sampling.entropy_rises_with_temperature()
+    monkeypatch.undo()
+    with pytest.raises(AssertionError, match="falls"):  # equal logits: nothing rises
+        sampling.entropy_rises_with_temperature(spread=0.0)
 
 
 @witnesses("sampling.cold_limit_is_argmax")
@@ -111,7 +135,19 @@ def test_cold_samples_are_the_argmax(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.softmax(logits / 0.0, 0).isnan().any()  # zero itself is a case of its own
     right = sampling.softmax
     monkeypatch.setattr(sampling, "softmax", lambda z, t=1.0: right(z * t, 1.0))  # multiplied
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="slower"):
+        sampling.cold_limit_is_argmax()
+    monkeypatch.setattr(sampling, "softmax", lambda z, t=1.0: right(z, t))
+    sampling.cold_limit_is_argmax(tokens=2)
+
+    def twice_the_tail(z: Any, t: float = 1.0) -> Any:
+        return np.where(z < z.max(), 2 * np.exp((z - z.max()) / t), 1)
+
+    monkeypatch.setattr(sampling, "softmax", twice_the_tail)
+    with pytest.raises(AssertionError, match="slower"):
+        sampling.cold_limit_is_argmax(tokens=2)
+    monkeypatch.setattr(sampling, "softmax", lambda z, t=1.0: np.arange(len(z)) == z.argmax())
+    with pytest.raises(AssertionError, match="share"):
         sampling.cold_limit_is_argmax()
 
 
@@ -128,6 +164,9 @@ def test_a_nucleus_that_must_exceed_p_is_caught(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sampling, "count_kept", exceeding)
     with pytest.raises(AssertionError, match="smallest"):
         sampling.nucleus_is_smallest_set()
+    monkeypatch.setattr(sampling, "count_kept", lambda p, rule, mass: exceeding(p, rule, mass) - 1)
+    with pytest.raises(AssertionError, match="reached"):
+        sampling.nucleus_is_smallest_set()
 
 
 @witnesses("sampling.min_p_is_a_logit_gap")
@@ -138,6 +177,7 @@ def test_min_p_mask_equals_the_gap_on_tensors(monkeypatch: pytest.MonkeyPatch) -
         mask = mask_of(torch.softmax(logits / temperature, 0), "min-p", 0.07)
         gap = temperature * -math.log(0.07)
         assert torch.equal(mask, logits >= logits.max() - gap)
+    sampling.min_p_is_a_logit_gap(fractions=(1.0,))  # the gap is zero and the top token stays
     # an absolute threshold on p is another rule
     monkeypatch.setattr(sampling, "count_kept", lambda p, rule, m: sum(x >= m for x in p))
     with pytest.raises(AssertionError, match="gap"):
@@ -168,8 +208,11 @@ def test_top_k_of_tensors_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None
         lambda: sampling.zipf_kept(1.0, "min-p", 0.1, temperature=0.0),
         lambda: sampling.zipf_kept(-1.0, "min-p", 0.1),
         lambda: sampling.zipf_mass(1.0, 0),
+        lambda: sampling.zipf_mass(1.0, 11, vocab=10),
+        lambda: sampling.zipf_mass(1.0, 1, vocab=1),
         lambda: sampling.effective_tokens(()),
         lambda: sampling.tail_risk(1.1, 3),
+        lambda: sampling.tail_risk(0.1, -1),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:

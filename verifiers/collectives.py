@@ -1,0 +1,131 @@
+"""Collective operations between devices: what each one sends, how long that takes, and what they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from proofdeck import verifier
+from verifiers import arguments
+
+Array = np.ndarray[Any, np.dtype[Any]]
+PASSES = {"all_reduce": 2, "reduce_scatter": 1, "all_gather": 1, "all_to_all": 1}
+"""How often (n − 1) / n of the data leave each device."""
+
+
+@verifier
+def sent(nbytes: float, devices: int, collective: str = "all_reduce") -> float:
+    """Bytes that each device sends for a collective on `nbytes`, with a ring or by halving.
+
+    `nbytes` is the whole buffer: what is summed, what is gathered, what a device scatters to all.
+
+    Formula: 2 · (n − 1) / n · bytes for an all-reduce, (n − 1) / n · bytes for the others.
+    Unit: B
+    Source: patarasuk2009, thakur2005
+    """
+    arguments.non_negative(nbytes=nbytes)
+    arguments.counts(devices=devices)
+    arguments.one_of("collective", collective, PASSES)
+    return PASSES[collective] * (devices - 1) * nbytes / devices
+
+
+@verifier
+def steps(devices: int, collective: str = "all_reduce", algorithm: str = "ring") -> int:
+    """Messages that follow one another: each one costs a latency.
+
+    Formula: n − 1 a pass around a ring, log2 n with halving or doubling.
+    Unit: 1
+    Source: thakur2005
+    """
+    arguments.counts(devices=devices)
+    arguments.one_of("collective", collective, PASSES)
+    if arguments.one_of("algorithm", algorithm, ("ring", "halving")) == "ring":
+        return PASSES[collective] * (devices - 1)
+    if devices & (devices - 1):
+        raise ValueError(f"halving needs a power of two, not {devices} devices")
+    return PASSES[collective] * (devices.bit_length() - 1)
+
+
+@verifier
+def seconds(
+    nbytes: float,
+    devices: int,
+    bandwidth: float,
+    latency: float = 0.0,
+    collective: str = "all_reduce",
+    algorithm: str = "ring",
+) -> float:
+    """Time of a collective by a device's bandwidth to its neighbours, in one direction.
+
+    Formula: steps · latency + bytes sent / bandwidth.
+    Unit: s
+    Source: thakur2005
+    """
+    arguments.positive(bandwidth=bandwidth)
+    arguments.non_negative(latency=latency)
+    moved = sent(nbytes, devices, collective) / bandwidth
+    return steps(devices, collective, algorithm) * latency + moved
+
+
+@verifier
+def bus_bandwidth(nbytes: float, devices: int, seconds: float, collective: str = "all_reduce") -> float:
+    """Bytes a second that each device's links carried, as benchmarks of collectives report it.
+
+    Formula: bytes sent / seconds: comparable with a link's bandwidth whatever the number of devices.
+    Unit: B/s
+    Source: thakur2005
+    """
+    arguments.positive(seconds=seconds)
+    return sent(nbytes, devices, collective) / seconds
+
+
+def ring_all_reduce(buffers: Sequence[Array]) -> tuple[list[Array], list[int]]:
+    """Reduce-scatter, then all-gather, around a ring; each device's result and the elements it sent."""
+    count = len(buffers)
+    pieces = [list(np.array_split(buffer.copy(), count)) for buffer in buffers]
+    moved = [0] * count
+    for step in range(2 * count - 2):
+        # a device passes on the piece that it completed or received last
+        turn = [(device - step) % count for device in range(count)]
+        messages = [pieces[device][turn[device]].copy() for device in range(count)]
+        for device in range(count):
+            target = (device + 1) % count
+            moved[device] += messages[device].size
+            summed = pieces[target][turn[device]] + messages[device]
+            pieces[target][turn[device]] = summed if step < count - 1 else messages[device]
+    return [np.concatenate(piece) for piece in pieces], moved
+
+
+@verifier
+def ring_all_reduce_sums(
+    devices: tuple[int, ...] = (1, 2, 3, 4, 8), pieces: int = 5, seed: int = 0, tolerance: float = 1e-12
+) -> dict[str, str | float]:
+    """Check that a ring leaves the sum on every device, each having sent 2 · (n − 1) / n of the buffer.
+
+    Unit: check
+    Source: patarasuk2009
+    """
+    for count in devices:
+        buffers = list(np.random.default_rng([seed, count]).standard_normal((count, count * pieces)))
+        results, moved = ring_all_reduce(buffers)
+        error = float(abs(np.stack(results) - sum(buffers)).max())
+        assert error <= tolerance, f"{count} devices: the sum is off by {error}"
+        assert set(moved) == {sent(count * pieces, count)}, f"{count} devices sent {moved} elements"
+    return {"devices": str(devices), "pieces": pieces, "tolerance": tolerance}
+
+
+@verifier
+def all_reduce_is_scatter_and_gather(
+    devices: tuple[int, ...] = (1, 2, 4, 7), nbytes: float = 4096.0
+) -> dict[str, str | float]:
+    """Check that an all-reduce moves what a reduce-scatter and an all-gather together do.
+
+    Unit: check
+    Source: rajbhandari2020
+    """
+    for count in devices:
+        both = sent(nbytes, count, "reduce_scatter") + sent(nbytes, count, "all_gather")
+        assert sent(nbytes, count) == both, f"{count} devices: {sent(nbytes, count)} is not {both}"
+    return {"devices": str(devices), "nbytes": nbytes}
