@@ -126,7 +126,7 @@ def dynamic_quantisation_swaps_children(size: int = 8, seed: int = 0) -> dict[st
     for module, swapped in ((linear, False), (torch.nn.Sequential(linear), True)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the whole module is deprecated in favour of torchao
-            converted = torch.ao.quantization.quantize_dynamic(module, {torch.nn.Linear})  # type: ignore[no-untyped-call]
+            converted = torch.ao.quantization.quantize_dynamic(module, {torch.nn.Linear})
             differs = not torch.equal(converted(x), expected)
         assert differs == swapped, f"{type(module).__name__}: swapped is {differs}"
     return {"size": size, "bare": "Linear, unchanged", "child": "Sequential(Linear), swapped"}
