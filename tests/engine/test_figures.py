@@ -182,3 +182,42 @@ def test_the_alternative_text_is_the_first_line_of_the_docstring(deck_at: Callab
     [name] = drawn(deck)
     assert f'src="{name}"' in answer
     assert "A &quot;line&quot; &lt;up&gt; to &#123;{c1::x&#125;}." in answer
+
+
+MEASURED = '''
+from matplotlib.figure import Figure
+
+from proofdeck import figure
+from verifiers import speeds
+
+
+@figure
+def waits():
+    """What nobody has measured."""
+    chart = Figure()
+    chart.subplots().plot([0, speeds.copy()])
+    return chart
+'''
+SPEEDS = '''
+from proofdeck import measurement
+
+
+@measurement
+def copy():
+    """Speed of a copy.
+
+    Unit: B/s
+    """
+    return {"value": 1.0}
+'''
+
+
+def test_a_figure_that_waits_for_a_measurement_keeps_no_other_from_being_listed(bare: Deck) -> None:
+    bare.write("figures/measured.py", MEASURED)
+    bare.write("verifiers/speeds.py", SPEEDS)
+    bare.write("cards/b.md", card("{value}`shapes.ratio()`\n\n{figure}`measured.waits`", name="waits"))
+    bare.ok("build")
+    assert [name.rsplit("-", 1)[0] for name in drawn(bare)] == ["plots-line"]
+    listed = (bare.root / "figures/drawn.lock").read_text()
+    assert "plots.line()" in listed and "measured.waits" not in listed
+    bare.ok("build", "--locked")

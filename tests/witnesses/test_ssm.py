@@ -90,6 +90,26 @@ def test_the_checks_see_a_broken_way(monkeypatch: pytest.MonkeyPatch) -> None:
         ssm.selection_breaks_the_convolution()
 
 
+def test_the_kernel_is_that_of_the_first_token() -> None:
+    a, b, c, u = coefficients(12)
+    kernel = [float((c[0] * a[0] ** k * b[0]).sum()) for k in range(12)]
+    expected = [sum(kernel[t - s] * u[s] for s in range(t + 1)) for t in range(12)]
+    np.testing.assert_allclose(ssm.convolution(a, b, c, u), expected)
+
+
+def test_the_checks_allow_their_limits_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = ssm.convolution
+    monkeypatch.setattr(ssm, "convolution", ssm.recurrence)
+    assert ssm.recurrence_is_a_convolution(tolerance=0)["tolerance"] == 0
+    assert ssm.selection_breaks_the_convolution(least=0)["least"] == 0
+    monkeypatch.setattr(ssm, "scan", ssm.recurrence)
+    assert ssm.scan_equals_the_recurrence(tolerance=0)["tolerance"] == 0
+    # right for coefficients that stand still is not enough for a scan
+    monkeypatch.setattr(ssm, "scan", kernel)
+    with pytest.raises(AssertionError, match="differ"):
+        ssm.scan_equals_the_recurrence()
+
+
 def test_the_kernel_holds_while_coefficients_stand_still() -> None:
     """The two kinds of coefficients that the checks draw differ in just that."""
     assert ssm._agree(ssm.recurrence, True, 8, 2, 2) == ssm._agree(ssm.recurrence, False, 8, 2, 2) == 0

@@ -128,7 +128,8 @@ def draw(
         media = media_name(outcome.task.call.function, data, ".svg")
         atomic.write(project.drawn / media, data)
         drawings[text] = Drawing(text, tasks[text][1], media)
-    if tasks and not failed:
+    # figures that wait for a measurement do not keep the others from being listed
+    if tasks and failed.keys().isdisjoint(tasks):
         _write(project, before | drawings)
     return drawings, failed
 
