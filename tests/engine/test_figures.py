@@ -220,4 +220,8 @@ def test_a_figure_that_waits_for_a_measurement_keeps_no_other_from_being_listed(
     assert [name.rsplit("-", 1)[0] for name in drawn(bare)] == ["plots-line"]
     listed = (bare.root / "figures/drawn.lock").read_text()
     assert "plots.line()" in listed and "measured.waits" not in listed
+    # the same picture by other code
+    bare.edit("figures/plots.py", "figsize=(2, 1.5)", "figsize=(2.0, 1.5)")
+    bare.ok("build")
+    assert (bare.root / "figures/drawn.lock").read_text() != listed
     bare.ok("build", "--locked")
