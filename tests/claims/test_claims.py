@@ -1,4 +1,4 @@
-"""The claims tables: every statement holds, and every verifier is asked for something."""
+"""The claims tables: every statement holds, and together they settle what was collected elsewhere."""
 
 from __future__ import annotations
 

@@ -59,6 +59,12 @@ def test_every_verifier_has_a_witness(copy: Path) -> None:
     assert [row["name"] for row in verifiers if row["kind"] == "verifier" and not row["witness"]] == []
 
 
+def test_every_verifier_stands_on_a_card_or_in_a_claims_table(copy: Path) -> None:
+    rows = [row for row in list_verifiers(Project(copy)) if row["kind"] == "verifier"]
+    assert len(rows) > 1000
+    assert [row["name"] for row in rows if not row["cards"] and not row["statements"]] == []
+
+
 def test_the_committed_locks_build_every_deck(copy: Path) -> None:
     done = proofdeck(copy, "build", "--locked", "--json")
     assert done.returncode == 0, done.stderr
