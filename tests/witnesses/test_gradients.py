@@ -21,6 +21,7 @@ def quotient_rule(p: np.ndarray) -> np.ndarray:
 
 @witnesses("gradients.softmax_jacobian_is_exact")
 def test_quotient_rule_gives_the_jacobian_and_its_diagonal_alone_is_caught() -> None:
+    pytest.importorskip("torch")
     p = gradients.softmax(np.random.default_rng(0).standard_normal(9))
     assert np.allclose(gradients.softmax_jacobian(p), quotient_rule(p), atol=1e-15)
     gradients.compare_jacobian(quotient_rule)
@@ -46,6 +47,7 @@ def test_structure_holds_in_exact_fractions(monkeypatch: pytest.MonkeyPatch) -> 
 
 @witnesses("gradients.softmax_backward_is_exact")
 def test_backward_equals_jacobian_products_and_wrong_forms_are_caught() -> None:
+    pytest.importorskip("torch")
     rng = np.random.default_rng(1)
     p, upstream = gradients.softmax(rng.standard_normal((5, 8))), rng.standard_normal((5, 8))
     rows = [quotient_rule(p[i]) @ upstream[i] for i in range(5)]
