@@ -45,8 +45,11 @@ def assemble(
     drawings: dict[str, Drawing],
     images: dict[str, str],
     cache: Cache,
-) -> tuple[dict[str, list[Built]], list[str]]:
-    """Return the notes of every file that a package needs, and the ids of notes held back.
+    drafts: bool = False,
+) -> tuple[dict[str, list[Built]], list[str], list[str]]:
+    """Return the notes of every file that a package needs, the ids of notes held back, and those of drafts.
+
+    Notes tagged `draft` are rendered and linted as others are, but left out unless `drafts`.
 
     Files whose text and evidence are those of an earlier build are not rendered again; the others are, on all
     cores. Raises ContentError for claims that are wrong and for fields that Anki would misread.
@@ -89,11 +92,14 @@ def assemble(
     if problems:
         raise ContentError(problems)
     cache.put("rendered", [(file, digest, value) for file, (digest, value) in fresh.items()])
+    left: list[str] = []
     for file in files:
         notes, waiting = fresh[file][1] if file in fresh else stored[file][1]
-        built[file] = notes
+        unfinished = {head.id for head in found.by_file[file].heads if "draft" in head.tags and not drafts}
+        built[file] = [note for note in notes if note.id not in unfinished]
+        left += [note.id for note in notes if note.id in unfinished]
         held += waiting
-    return built, held
+    return built, held, left
 
 
 def _state(thing: object) -> object:

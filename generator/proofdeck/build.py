@@ -37,11 +37,13 @@ class BuildReport:
     """Results that were taken into the evidence lock because it had none for their call."""
     held_back: list[str] = field(default_factory=list)
     """Notes left out since nobody has taken the measurement that they show."""
+    drafts: int = 0
+    """Notes left out since they are drafts."""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "decks": [deck.as_json() for deck in self.decks], "seconds": round(self.seconds, 3), "ran": self.ran,
-            "accepted": self.accepted, "held_back": self.held_back,
+            "accepted": self.accepted, "held_back": self.held_back, "drafts": self.drafts,
         }  # fmt: skip
 
 
@@ -52,25 +54,29 @@ def build(
     locked: bool = False,
     legacy: bool = False,
     allow_stale: bool = False,
+    drafts: bool = False,
     jobs: int = 0,
     progress: Progress | None = None,
 ) -> BuildReport:
-    """Verify what changed, draw, render, lint and package the named decks (all by default)."""
+    """Verify what changed, draw, render, lint and package the named decks (all by default).
+
+    `drafts` packages notes that are tagged `draft` too.
+    """
     begin = time.perf_counter()
     with exclusive(project), no_collector(), Cache(project.state).closing() as cache:
-        stamp = Stamp(project, names, locked=locked, legacy=legacy, allow_stale=allow_stale)
+        stamp = Stamp(project, names, locked=locked, legacy=legacy, allow_stale=allow_stale, drafts=drafts)
         found = inspect(project, cache)
         manifests = _chosen(found, names)
         found.require_clean()
         report, findings = _evidence(project, found, cache, locked, allow_stale, jobs, progress)
         drawings = _drawings(project, found, locked, jobs)
         images = _images(project, found)
-        built, held = assemble(found, manifests, findings, drawings, images, cache)
-        report.held_back = held
+        built, held, left = assemble(found, manifests, findings, drawings, images, cache, drafts)
+        report.held_back, report.drafts = held, len(left)
         notes = in_order(found, manifests, built)
         problems = [Problem("", 0, 0, p) for kind in NOTE_TYPES.values() for p in template_problems(kind)]
         before = read_ledger(project.history_lock, project.root)
-        ledger, counts = update_ledger(project, before, manifests, notes, problems, held, cache)
+        ledger, counts = update_ledger(project, before, manifests, notes, problems, [*held, *left], cache)
         if problems:
             raise ContentError(problems)
         if ledger != before:

@@ -13,9 +13,12 @@ from proofdeck import __version__
 
 COMMANDS = {
     "accept": ("verify", "Take moved values into the evidence lock."),
+    "audit": ("audit", "Compute again what documents state, and say what is wrong."),
     "build": ("build", "Verify what changed, draw, render and package decks."),
     "check": ("check", "Read cards and manifests and report every problem, running nothing."),
+    "coverage": ("coverage", "Say which items of other people's documents our notes answer."),
     "eval": ("eval", "Run one verifier and print its value."),
+    "import": ("foreign", "Make card files of other people's notes."),
     "init": ("init", "Start a deck project in a new folder."),
     "list": ("list", "List notes, or verifiers."),
     "measure": ("measure", "Take measurements on this machine and record them."),

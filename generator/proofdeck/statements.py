@@ -7,6 +7,7 @@ nothing of it is packaged.
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import yaml
@@ -18,9 +19,9 @@ from proofdeck.parse.roles import READERS
 from proofdeck.sources import Job, Need, Source
 from proofdeck.units import FormatError
 
-KEYS = ("claim", "check", "covers", "said", "because")
-"""What is true, the checks that show it, the source items it settles, what people say instead, and why
-that is off."""
+KEYS = ("claim", "check", "covers", "said", "because", "heard")
+"""What is true, the checks that show it, the source items it settles, what people say instead, why that is
+off, and patterns of how they say it, by which an audit knows it."""
 
 
 def statement_files(root: Path) -> list[str]:
@@ -84,6 +85,11 @@ def _statement(file: str, row: yaml.Node, problems: list[Problem]) -> Note | Non
             problems.append(place.problem(f"a statement without `{name}:`"))
             return None
     checks = [check for where, text in texts["check"] if (check := _check(where, text, problems))]
+    for where, text in texts.get("heard", []):
+        try:
+            re.compile(text)
+        except re.error as error:
+            problems.append(where.problem(f"`heard` is no pattern: {error}"))
     claim = texts["claim"][0][1]
     part = Part("root", place, (claim,), tuple(checks), claim)
     covers = tuple(text for _, text in texts.get("covers", []))

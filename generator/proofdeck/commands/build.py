@@ -29,6 +29,9 @@ from proofdeck.commands.common import (
     is_flag=True,
     help="Build with measurements that are older than their code; the cards say so.",
 )
+@click.option(
+    "--drafts", is_flag=True, help="Package notes tagged `draft` too; their cards say what is missing."
+)
 @locked_option
 @jobs_option
 @json_option
@@ -38,6 +41,7 @@ def build_command(
     decks: tuple[str, ...],
     legacy: bool,
     allow_stale: bool,
+    drafts: bool,
     locked: bool,
     jobs: int | None,
     as_json: bool,
@@ -50,7 +54,7 @@ def build_command(
     begin = time.perf_counter()
     from proofdeck.stamp import unchanged
 
-    options = {"locked": locked, "legacy": legacy, "allow_stale": allow_stale}
+    options = {"locked": locked, "legacy": legacy, "allow_stale": allow_stale, "drafts": drafts}
     place = _root(root)
     report = unchanged(place, decks, options)
     if report is not None:
@@ -94,4 +98,6 @@ def _tell(report: dict[str, Any]) -> None:
         click.echo(
             f"{plural(len(report['held_back']), 'note')} held back, not measured yet: {few(report['held_back'])}"
         )
+    if report["drafts"]:
+        click.echo(f"{plural(report['drafts'], 'draft')} left out; --drafts packages them")
     click.echo(f"{report['seconds']:.2f} s")
