@@ -79,7 +79,7 @@ class TestDepthTrees:
         first, second = entries("depth-trees")
         assert first.trap and second.trap
         assert first.trap.question == 'Saying "it is tradition" without the reason.'
-        assert first.trap.answer[0].text == "never grafted."
+        assert first.trap.answer[0].text == "Signals: never grafted."
         assert (second.trap.question, second.trap.answer[0].text) == (
             '"Whenever you like"',
             "Why? — silence.",

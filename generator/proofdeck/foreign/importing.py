@@ -144,7 +144,8 @@ class _Import:
             self._flush()
             self.section = _Section(entry.section)
         for note in make.notes_of(self.document.slug, self._with_pictures(entry, log)):
-            yield note.line, note.question
+            if entry.kind != "code":  # whose question is the name of its module
+                yield note.line, note.question
             self.report.notes += 1
             self.report.drafts += note.draft
             name = self.folder.identify(

@@ -95,11 +95,12 @@ def notes_of(document: str, entry: Entry) -> Iterator[ForeignNote]:
 def _main(document: str, entry: Entry) -> ForeignNote:
     # what is damaged stays out, unless the whole entry is damaged so, and says it
     answer = [passage for passage in entry.answer if set(passage.damage) <= set(entry.damage)]
-    parts = [("root", entry.question, markup.blocks(answer))]
+    asked = f"Code: {entry.question}" if entry.kind == "code" else entry.question
+    parts = [("root", asked, markup.blocks(answer))]
     passages = list(answer)
     damage = list(entry.damage)
-    for side in entry.levels:
-        parts.append((side.label, side.question, _answer(side)))
+    for depth, side in enumerate(entry.levels[:3], start=1):  # a level that is missing leaves no gap
+        parts.append((f"L{depth}", side.question, _answer(side)))
         passages += side.answer
         damage += side.damage
     if trap := _trap(entry):
@@ -110,7 +111,7 @@ def _main(document: str, entry: Entry) -> ForeignNote:
         damage.append("no answer")
     parts[0] = (*parts[0][:2], _told(parts[0][2], tuple(damage)))
     return ForeignNote(
-        entry.question, tuple(parts), entry.section, _tags(entry),
+        asked, tuple(parts), entry.section, _tags(entry),
         tuple(item for item, _ in items_of(document, entry)) if entry.kind == "question" else (), entry.line, entry.number, bool(damage), tuple(passages),
     )  # fmt: skip
 

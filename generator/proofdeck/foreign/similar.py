@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 THRESHOLD = 0.75
-COMPARED = 1000
+COMPARED = 100
 """Questions with one rare word that a question is compared with at most, so that time stays linear."""
 COMMON = frozenset(
     "a an and are as at be by can do does for from how in is it its not of on or so than that the their them "

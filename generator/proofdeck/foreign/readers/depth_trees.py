@@ -98,6 +98,7 @@ class _Block:
             return self.leave(text, line)
         text = text.removeprefix(TRAP).strip()
         said, signals, means = text.partition(" Signals: ")
+        means = signals.lstrip() + means
         if not signals and text.startswith('"') and (end := text.find('"', 1)) > 0:
             said, means = text[: end + 1], text[end + 1 :].lstrip(" .,;—")
         if text:
