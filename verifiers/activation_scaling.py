@@ -7,7 +7,7 @@ import numpy as np
 from proofdeck import verifier
 from verifiers import arguments
 from verifiers.quantisation import Array, absmax
-from verifiers.quantisation_outliers import hot_activations, relative_error
+from verifiers.quantisation_outliers import outlier_activations, relative_error
 
 
 def migrate(x: Array, w: Array, scale: Array) -> tuple[Array, Array]:
@@ -43,14 +43,14 @@ def smoothing_factor(activation_max: float, weight_max: float, alpha: float = 0.
 def smoothquant(
     alpha: float = 0.5,
     bits: int = 8,
-    hot: int = 3,
+    outliers: int = 3,
     factor: float = 30.0,
     channels: int = 256,
     outputs: int = 128,
     tokens: int = 128,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Relative error of an integer product with hot activation channels, before and after smoothing.
+    """Relative error of an integer product of activations with outlier channels, before and after smoothing.
 
     Formula: ‖X̂·Ŵ − X·W‖/‖X·W‖, one scale for all of X and one an output of W; after: the same on
     X/s and s·W.
@@ -58,7 +58,7 @@ def smoothquant(
     Source: xiao2023
     """
     arguments.shares(alpha=alpha)
-    x, w = hot_activations(tokens, channels, outputs, hot, factor, seed)
+    x, w = outlier_activations(tokens, channels, outputs, outliers, factor, seed)
     before, after = (
         relative_error(absmax(a, bits) @ absmax(b, bits, axis=0), x @ w)
         for a, b in ((x, w), migrate(x, w, smoothing(x, w, alpha)))
@@ -70,23 +70,23 @@ def smoothquant(
 def awq(
     scale: float,
     bits: int = 4,
-    hot: int = 3,
+    outliers: int = 3,
     factor: float = 30.0,
     channels: int = 256,
     outputs: int = 128,
     tokens: int = 128,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Relative output error of rounded weights when the hot channels' weights are scaled up first.
+    """Relative output error of rounded weights when the outlier channels' weights are scaled up first.
 
-    Formula: ‖X·diag(1/s)·round(diag(s)·W) − X·W‖/‖X·W‖, s = `scale` on the hot channels and 1 elsewhere, one
-    absmax scale an output; activations stay unrounded.
+    Formula: ‖X·diag(1/s)·round(diag(s)·W) − X·W‖/‖X·W‖, s = `scale` on the outlier channels and 1
+    elsewhere, one absmax scale an output; activations stay unrounded.
     Unit: before=1, after=1, gain=1
     Source: lin2024
     """
     arguments.positive(scale=scale)
-    x, w = hot_activations(tokens, channels, outputs, hot, factor, seed)
-    scales = np.where(np.arange(channels) < hot, scale, 1.0)
+    x, w = outlier_activations(tokens, channels, outputs, outliers, factor, seed)
+    scales = np.where(np.arange(channels) < outliers, scale, 1.0)
     before, after = (
         relative_error(a @ absmax(b, bits, axis=0), x @ w) for a, b in ((x, w), migrate(x, w, scales))
     )
@@ -97,7 +97,7 @@ def awq(
 def awq_search(
     steps: int = 20,
     bits: int = 4,
-    hot: int = 3,
+    outliers: int = 3,
     factor: float = 30.0,
     channels: int = 256,
     outputs: int = 128,
@@ -111,7 +111,7 @@ def awq_search(
     Source: lin2024
     """
     arguments.counts(steps=steps)
-    x, w = hot_activations(tokens, channels, outputs, hot, factor, seed)
+    x, w = outlier_activations(tokens, channels, outputs, outliers, factor, seed)
     errors = []
     for step in range(steps + 1):
         a, b = migrate(x, w, salience(x, step / steps))
@@ -124,7 +124,7 @@ def awq_search(
 def scaling_keeps_product(
     alphas: tuple[float, ...] = (0.0, 0.5, 0.8, 1.0),
     size: int = 32,
-    hot: int = 3,
+    outliers: int = 3,
     factor: float = 30.0,
     seeds: int = 4,
     tolerance: float = 1e-11,
@@ -137,7 +137,7 @@ def scaling_keeps_product(
     """
     for alpha in alphas:
         for seed in range(seeds):
-            x, w = hot_activations(size, size, size, hot, factor, seed)
+            x, w = outlier_activations(size, size, size, outliers, factor, seed)
             a, b = migrate(x, w, smoothing(x, w, alpha))
             assert not np.allclose(a, x), "nothing was moved"
             assert np.allclose(a @ b, x @ w, rtol=tolerance, atol=tolerance), "the product changed"
@@ -146,7 +146,7 @@ def scaling_keeps_product(
 
 @verifier
 def half_balances_maxima(
-    size: int = 32, hot: int = 3, factor: float = 30.0, seeds: int = 4, tolerance: float = 1e-12
+    size: int = 32, outliers: int = 3, factor: float = 30.0, seeds: int = 4, tolerance: float = 1e-12
 ) -> dict[str, object]:
     """Check that α = 1/2 gives every channel of activations and weights the same largest magnitude.
 
@@ -155,7 +155,7 @@ def half_balances_maxima(
     Source: xiao2023
     """
     for seed in range(seeds):
-        x, w = hot_activations(size, size, size, hot, factor, seed)
+        x, w = outlier_activations(size, size, size, outliers, factor, seed)
         a, b = migrate(x, w, smoothing(x, w, 0.5))
         middle = np.sqrt(abs(x).max(axis=0) * abs(w).max(axis=1))
         for largest in (abs(a).max(axis=0), abs(b).max(axis=1)):

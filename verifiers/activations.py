@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import count, pairwise
 
 from proofdeck import verifier
 from verifiers import arguments, formats
 
 
 def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+    # neither exponential overflows, and no difference of nearly equal numbers is taken
+    return math.exp(min(x, 0.0)) / (1 + math.exp(-abs(x)))
 
 
 def _gelu_slope(x: float) -> float:
@@ -43,6 +44,7 @@ def value(activation: str, x: float) -> float:
     Unit: 1
     Source: hendrycks2016, ramachandran2017
     """
+    arguments.finite(x=x)
     return VALUES[arguments.one_of("activation", activation, VALUES)](x)
 
 
@@ -54,6 +56,7 @@ def slope(activation: str, x: float) -> float:
     Unit: 1
     Source: hendrycks2016, ramachandran2017
     """
+    arguments.finite(x=x)
     return SLOPES[arguments.one_of("activation", activation, SLOPES)](x)
 
 
@@ -65,15 +68,12 @@ def sigmoid_saturates_at(dtype: str = "fp32") -> int:
     Unit: 1
     Source: definition
     """
-    x = 1
-    while formats.round_to(1 + math.exp(-x), dtype) != 1:
-        x += 1
-    return x
+    return next(x for x in count() if formats.round_to(1 + math.exp(-x), dtype) == 1)
 
 
 @verifier
 def dead_share(mean: float, examples: int, deviation: float = 1.0) -> float:
-    """Share of ReLU units that no example of a batch activates, for independent normal pre-activations.
+    """Expected share of ReLU units that no example of a batch activates, for independent normal pre-activations.
 
     Formula: Φ(−mean/deviation)^examples.
     Unit: 1
@@ -81,6 +81,7 @@ def dead_share(mean: float, examples: int, deviation: float = 1.0) -> float:
     """
     arguments.positive(deviation=deviation)
     arguments.counts(examples=examples)
+    arguments.finite(mean=mean)
     return float((0.5 * math.erfc(mean / deviation / math.sqrt(2))) ** examples)
 
 
@@ -93,8 +94,8 @@ def tent(x: float) -> float:
 def folded_pieces(layers: int) -> int:
     """Count the linear pieces of a tent of two ReLU units, composed with itself `layers` times, on [0, 1].
 
-    Formula: 2^layers, by 2 · layers units; one layer of as many units makes at most one piece more than it
-    has units.
+    Formula: 2^layers, by 2 · layers units; on a line one layer of as many units makes at most one piece more
+    than it has units.
     Unit: 1
     Source: telgarsky2016
     """

@@ -76,7 +76,8 @@ def bottleneck(model: str, width: int, per_layer: int = 2) -> dict[str, float]:
 def dora(model: str, rank: int, targets: str = "all") -> dict[str, float]:
     """Parameters of DoRA: LoRA's factors for the direction and one magnitude for each output.
 
-    Formula: layers·Σ over targets (r·(d + k) + d).
+    Formula: layers·Σ over targets (r·(d + k) + d). Its code norms every row of W [out, in]; the paper
+    writes columns, whose number over all the maps of a block is often the same.
     Shapes: W [d, k].
     Unit: parameters=param, share=1
     Source: liu2024dora

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import permutations
-from statistics import fmean, pstdev
+from statistics import correlation, fmean
 
 import numpy as np
 
@@ -18,9 +18,10 @@ PENALTIES = {"none": 0, "linear": 1, "quadratic": 2}
 
 
 def _table(counts: Sequence[Sequence[float]]) -> list[list[Fraction]]:
-    size = len(counts)
-    whole = sum(Fraction(count) for row in counts for count in row)
-    if any(len(row) != size or min(row) < 0 for row in counts) or not whole:
+    cells = {f"counts[{i}][{j}]": count for i, row in enumerate(counts) for j, count in enumerate(row)}
+    arguments.non_negative(**cells)
+    whole = sum(map(Fraction, cells.values()))
+    if any(len(row) != len(counts) for row in counts) or not whole:
         raise ValueError("a square table of counts is needed, its rows one rater and its columns the other")
     return [[Fraction(count) / whole for count in row] for row in counts]
 
@@ -68,17 +69,16 @@ def kappa_below(kappa: float, samples: int, threshold: float, prevalence: float 
     """
     arguments.shares(kappa=kappa)
     arguments.counts(samples=samples)
+    arguments.non_negative(**{"1 + threshold": 1 + threshold, "1 − threshold": 1 - threshold})
     arguments.positive(prevalence=prevalence, **{"1 − prevalence": 1 - prevalence})
     if samples > 300:
         raise ValueError(f"tables of {samples} samples are too many to go through; at most 300")
     split = prevalence * (1 - prevalence) * (1 - kappa)
-    logs = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, samples + 1)))))
-    both, first = np.meshgrid(np.arange(samples + 1), np.arange(samples + 1))
+    logs = np.concatenate(([0.0], np.cumsum(np.log(np.arange(samples) + 1))))
     total = 0.0
-    for second in range(samples + 1):
-        neither = samples - both - first - second
-        fits = neither >= 0
-        cells = [part[fits] for part in (both, first, np.full_like(both, second), neither)]
+    for rest in range(samples + 1):
+        both, upto = np.triu_indices(rest + 1)
+        cells = [both, upto - both, np.full_like(both, samples - rest), rest - upto]
         with np.errstate(invalid="ignore", divide="ignore"):
             rates = (prevalence - split, split, split, 1 - prevalence - split)
             chance = logs[samples] + sum(
@@ -103,15 +103,12 @@ def scores(first: Sequence[float], second: Sequence[float]) -> dict[str, float]:
     Unit: 1
     Source: definition
     """
-    pairs = paired(first=first, second=second)
-    spread = pstdev(first) * pstdev(second)
-    arguments.positive(spread=spread)
-    mean, other = fmean(first), fmean(second)
-    covariance = fmean((a - mean) * (b - other) for a, b in pairs)
+    gaps = [b - a for a, b in paired(first=first, second=second)]
+    arguments.finite(**{f"gaps[{index}]": gap for index, gap in enumerate(gaps)})
     return {
-        "correlation": covariance / spread,
-        "bias": other - mean,
-        "error": fmean(abs(b - a) for a, b in pairs),
+        "correlation": correlation(first, second),
+        "bias": fmean(gaps),
+        "error": fmean(map(abs, gaps)),
     }
 
 
@@ -132,7 +129,7 @@ def always_one_class(prevalence: float) -> dict[str, float]:
 def shifted_rater(levels: int, shift: int) -> dict[str, float]:
     """Correlation, error and kappa of a rater who adds a constant to every score of another.
 
-    Formula: kappa = −pe / (1 − pe), pe = (levels − shift) / levels², for evenly used levels.
+    Formula: kappa = −pe / (1 − pe), pe = max(0, levels − shift) / levels², for evenly used levels.
     Unit: 1
     Source: cohen1960
     """
@@ -140,5 +137,5 @@ def shifted_rater(levels: int, shift: int) -> dict[str, float]:
     arguments.counts(shift=shift)
     grades = list(range(levels))
     size = levels + shift
-    table = [[int(row < levels and column == row + shift) for column in range(size)] for row in range(size)]
+    table = [[int(column == row + shift) for column in range(size)] for row in range(size)]
     return scores(grades, [grade + shift for grade in grades]) | {"kappa": kappa(table)}

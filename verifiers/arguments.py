@@ -14,6 +14,12 @@ def _finite(name: str, number: Number) -> None:
         raise ValueError(f"{name} must be a finite number, not {number!r}")
 
 
+def finite(**numbers: Number) -> None:
+    """Raise ValueError unless every number is finite, whatever its sign."""
+    for name, number in numbers.items():
+        _finite(name, number)
+
+
 def positive(**numbers: Number) -> None:
     """Raise ValueError unless every number is finite and above zero."""
     for name, number in numbers.items():

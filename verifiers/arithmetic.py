@@ -16,6 +16,7 @@ def ratio(number: float, other: float) -> float:
     Unit: 1
     Source: definition
     """
+    arguments.finite(number=number)
     arguments.positive(other=other)
     return number / other
 
@@ -28,6 +29,7 @@ def product(*factors: float) -> float:
     Unit: 1
     Source: definition
     """
+    arguments.finite(**{f"factors[{index}]": factor for index, factor in enumerate(factors)})
     return math.prod(factors)
 
 
@@ -39,6 +41,7 @@ def total(*terms: float) -> float:
     Unit: 1
     Source: definition
     """
+    arguments.finite(**{f"terms[{index}]": term for index, term in enumerate(terms)})
     whole = all(isinstance(term, int) for term in terms)
     return sum(terms) if whole else math.fsum(terms)
 
@@ -52,6 +55,7 @@ def change(before: float, after: float) -> float:
     Source: definition
     """
     arguments.positive(before=before)
+    arguments.finite(after=after)
     return (after - before) / before
 
 
@@ -63,6 +67,7 @@ def compound(rate: float, periods: float) -> float:
     Unit: 1
     Source: definition
     """
+    arguments.finite(rate=rate, periods=periods)
     arguments.positive(**{"1 + rate": 1 + rate})
     return float((1 + rate) ** periods)
 
@@ -76,5 +81,6 @@ def power(base: float, exponent: float) -> float:
     Source: definition
     """
     arguments.positive(base=base)
+    arguments.finite(exponent=exponent)
     raised: float = base**exponent
     return raised

@@ -31,6 +31,7 @@ def score_variance(d_k: int, mean: float = 0.0, scale: str = "none") -> float:
     Unit: 1
     Source: definition
     """
+    arguments.finite(mean=mean)
     return d_k * (1 + 2 * mean**2) / _divisor(d_k, scale) ** 2
 
 
@@ -53,6 +54,7 @@ def score_mean(d_k: int, correlation: float, scale: str = "sqrt") -> float:
     Unit: 1
     Source: yang2022
     """
+    arguments.finite(correlation=correlation)
     arguments.shares(**{"|correlation|": abs(correlation)})
     return correlation * d_k / _divisor(d_k, scale)
 
@@ -77,6 +79,7 @@ def saturation(
     Source: definition
     """
     arguments.counts(2, keys=keys)
+    arguments.counts(draws=draws)
     divisor = _divisor(d_k, scale)
     rng = np.random.default_rng(seed)
     norms = np.sqrt(rng.chisquare(d_k, size=(draws, 1)))
@@ -115,6 +118,7 @@ def query_gradient(
     Source: definition
     """
     arguments.counts(2, d_k=d_k, keys=keys)
+    arguments.counts(draws=draws)
     divisor = _divisor(d_k, scale)
     rng = np.random.default_rng(seed)
     norms = np.sqrt(rng.chisquare(d_k, size=(draws, 1)))
@@ -192,7 +196,7 @@ def causal_mask_freezes_earlier_rows(
 ) -> dict[str, str | int | float]:
     """Check that later tokens leave earlier keys and values alone, if and only if masked out.
 
-    Three residual layers: from the second on, keys and values depend on what was attended to.
+    In a stack of residual layers: from the second on, keys and values depend on what was attended to.
 
     Unit: check
     Source: definition
@@ -222,7 +226,7 @@ def saturation_is_not_overflow(
 ) -> dict[str, str | int]:
     """Check that huge unscaled scores give finite weights in float32 but hardly any gradient.
 
-    The mean trace of the Jacobian is taken at the largest width.
+    The mean trace of the Jacobian is taken at the last width.
 
     Unit: check
     Source: definition

@@ -76,7 +76,7 @@ def saved_bytes(tokens: int, head_dim: int, dtype: str = "fp16", tiled: bool = T
 
     Formula: 4 · n · d · b + 4 · n, or 3 · n · d · b + n² · b.
     Unit: B
-    Source: dao2022
+    Source: dao2022, dao2023
     """
     kept = statistics_bytes(tokens) + matrix_bytes(tokens, head_dim, dtype)
     return 3 * matrix_bytes(tokens, head_dim, dtype) + (kept if tiled else score_bytes(tokens, dtype))

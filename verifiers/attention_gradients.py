@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from proofdeck import verifier
 from verifiers import arguments
-from verifiers.calculus import agree
-from verifiers.gradients import differences, softmax, softmax_backward
+from verifiers.calculus import agree, differences, softmax
+from verifiers.gradients import softmax_backward
 
 Array = npt.NDArray[np.float64]
 

@@ -63,7 +63,9 @@ def outer_keys_saving(tokens: int, head_dim: int, sram: int) -> float:
 def outer_keys_growth(
     tokens: int, head_dim: int, sram: int, double: str | None = None, half: str | None = None
 ) -> float:
-    """How many times more is moved once one of "tokens", "head_dim" and "sram" is doubled, or one halved.
+    """How many times more `outer_keys` moves once one of "tokens", "head_dim" and "sram" is doubled, or one halved.
+
+    Odd sizes are halved downwards.
 
     Unit: 1
     Source: dao2022
@@ -80,7 +82,8 @@ def outer_keys_growth(
 def squares_in_sram(sram: int, head_dim: int) -> float:
     """How many squares of the head's width a fast memory of `sram` elements holds.
 
-    FlashAttention's traffic is of order n² · d² / sram, so this is the order of its saving.
+    FlashAttention's traffic is of order n² · d² / sram, plain attention's of order n² where tokens are many
+    more than head_dim; so this is the order of its saving.
 
     Formula: sram / head_dim².
     Unit: 1
@@ -114,6 +117,8 @@ def softmax_accesses(algorithm: str, elements: int = 1) -> int:
 @verifier
 def shared_memory_bandwidth(multiprocessors: int, clock: float, bytes_per_cycle: int = 128) -> float:
     """Bytes a second that all multiprocessors together move from and to their shared memories.
+
+    By default each has 32 banks of four bytes a cycle.
 
     Formula: multiprocessors · bytes per cycle · cycles per second.
     Unit: B/s

@@ -32,20 +32,21 @@ def squared_sum(a: float, b: float, c: float) -> dict[str, float]:
     Unit: loss=1, a=1, b=1, c=1
     Source: definition
     """
+    arguments.finite(a=a, b=b, c=c)
     inner = a * b + c
     return {"loss": inner**2, "a": 2 * inner * b, "b": 2 * inner * a, "c": 2 * inner}
 
 
 @verifier
 def layer_runs(layers: int, stored: bool = True) -> int:
-    """Layers run forward until all inputs are at hand for the backward, stored or made again from the start.
+    """Layers run forward for one backward, every layer's input stored, or made again from the first layer's.
 
-    Formula: layers; layers · (layers − 1) / 2 where each layer's input is recomputed from the first.
+    Formula: L; 1 + 2 + … + L = L · (L + 1) / 2 where the backward of layer i needs the first i layers again.
     Unit: 1
     Source: griewank2000
     """
     arguments.counts(layers=layers)
-    return layers if stored else layers * (layers - 1) // 2
+    return layers if stored else math.comb(layers + 1, 2)
 
 
 @verifier
@@ -54,7 +55,7 @@ def passes(inputs: int, outputs: int, mode: str) -> int:
 
     Formula: forward: inputs; reverse: outputs.
     Unit: 1
-    Source: griewank2000
+    Source: baydin2018
     """
     arguments.counts(inputs=inputs, outputs=outputs)
     return inputs if arguments.one_of("mode", mode, ("forward", "reverse")) == "forward" else outputs
@@ -68,6 +69,7 @@ def accumulated(gradient: float, calls: int, zeroed: bool = False) -> float:
     Unit: 1
     Source: definition
     """
+    arguments.finite(gradient=gradient)
     arguments.counts(calls=calls)
     return gradient if zeroed else gradient * calls
 
@@ -86,7 +88,7 @@ def clipped_norm(norm: float, limit: float = 1.0, guard: float = 1e-6) -> float:
 
 
 @verifier
-def one_bad_entry_spoils_all(entries: int = 5) -> dict[str, int]:
+def one_bad_entry_spoils_all(entries: int = 5, limit: float = 1.0) -> dict[str, int]:
     """Clipping by the global norm turns one NaN among finite gradients into nothing but NaN.
 
     An infinite entry leaves zeros and one NaN.
@@ -97,10 +99,9 @@ def one_bad_entry_spoils_all(entries: int = 5) -> dict[str, int]:
     import torch
 
     for bad in (math.nan, math.inf):
-        weight = torch.zeros(entries, requires_grad=True)
-        weight.grad = torch.ones(entries)
-        weight.grad[0] = bad
-        torch.nn.utils.clip_grad_norm_([weight], 1.0)
+        weight = torch.zeros(entries)
+        weight.grad = torch.tensor([bad] + [1.0] * (entries - 1))
+        torch.nn.utils.clip_grad_norm_([weight], limit)
         spoiled = int(weight.grad.isnan().sum())
         wanted = entries if math.isnan(bad) else 1
         assert spoiled == wanted, f"{bad} made {spoiled} of {entries} entries NaN, not {wanted}"
@@ -123,7 +124,7 @@ def anomaly_mode_sees_the_backward_only(negative: float = -1.0) -> dict[str, flo
         y = x.log()
         assert y.isnan(), "the forward made no NaN"
         y.backward()
-        assert x.grad is not None and x.grad.isfinite(), "the gradient of the logarithm is 1/x, finite"
+        assert x.grad == 1 / negative, "the gradient of the logarithm is 1/x, finite"
         z = torch.tensor(0.0, requires_grad=True)
         product = z.sqrt() * 0
         told = ""

@@ -6,6 +6,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 from proofdeck import verifier
 from verifiers import arguments
@@ -47,11 +48,12 @@ def static_utilisation(batch: int, lengths: str = "exponential") -> float:
 def batch_for_speedup(speedup: float) -> int:
     """Fewest slots for which refilling them at once beats static batches of exponential lengths by a factor.
 
-    Formula: the least B with H_B ≥ speedup.
+    Formula: the least B with H_B ≥ speedup, which floating point still tells up to a factor of 30.
     Unit: 1
     Source: definition
     """
     arguments.positive(**{"speedup - 1": speedup - 1})
+    arguments.non_negative(**{"30 - speedup": 30 - speedup})
     # H_n > ln n, so e^speedup slots are enough
     return bisect_left(range(int(math.exp(speedup))), speedup, key=harmonic)
 
@@ -184,7 +186,9 @@ def batch_within(target: float, fixed: float, per_request: float) -> int:
     Source: definition
     """
     arguments.positive(target=target, fixed=fixed, per_request=per_request)
-    return max(0, math.floor((target - fixed) / per_request))
+    # as the decimals that were written: rounding noise must not cost a slot
+    left = Fraction(str(target)) - Fraction(str(fixed))
+    return max(0, math.floor(left / Fraction(str(per_request))))
 
 
 @verifier

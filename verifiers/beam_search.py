@@ -13,7 +13,7 @@ from proofdeck import verifier
 from verifiers import arguments
 
 Array = np.ndarray[Any, np.dtype[Any]]
-RULES = ("sum", "mean", "gnmt")
+RULES = ("sum", "length", "gnmt")
 
 
 def random_model(vocab: int, length: int, seed: tuple[int, ...], spread: float) -> list[Array]:
@@ -90,14 +90,14 @@ def greedy_and_best(first: Sequence[float], second: Sequence[Sequence[float]]) -
 def length_score(log_probability: float, length: int, rule: str = "gnmt", alpha: float = 0.6) -> float:
     """Score by which finished beams of different lengths are compared.
 
-    Formula: sum: ln p; mean: ln p/L^α; gnmt: ln p/((5 + L)/6)^α.
+    Formula: sum: ln p; length: ln p/L^α, the mean for α = 1; gnmt: ln p/((5 + L)/6)^α.
     Unit: 1
     Source: wu2016
     """
     arguments.counts(length=length)
     arguments.one_of("rule", rule, RULES)
     arguments.non_negative(alpha=alpha, **{"-log_probability": -log_probability})
-    base = {"sum": 1.0, "mean": float(length), "gnmt": (5 + length) / 6}[rule]
+    base = {"sum": 1.0, "length": float(length), "gnmt": (5 + length) / 6}[rule]
     return log_probability / math.pow(base, alpha)
 
 

@@ -7,7 +7,8 @@ import math
 from proofdeck import verifier
 from verifiers import arguments
 
-LOWEST, HIGHEST, STEP = -8.0, 12.0, 1 / 128
+STEP, REACH = 0.01, 8.0
+"""Grid of the integral, and how far beyond zero and beyond the bound of the maximum it goes."""
 
 
 @verifier
@@ -20,8 +21,8 @@ def expected_maximum(n: int) -> float:
     """
     arguments.counts(n=n)
     terms = []
-    for index in range(round((HIGHEST - LOWEST) / STEP)):
-        x = LOWEST + index * STEP
+    for index in range(round(-REACH / STEP), round((maximum_bound(n) + REACH) / STEP)):
+        x = index * STEP
         below = math.log1p(-math.erfc(x / math.sqrt(2)) / 2)  # ln Φ(x), exact in the upper tail too
         terms.append(x * math.exp((n - 1) * below - x * x / 2))
     return n * STEP * math.fsum(terms) / math.sqrt(2 * math.pi)
@@ -52,9 +53,9 @@ def gain_of_doubling(n: int) -> float:
 
 @verifier
 def kl(n: int) -> float:
-    """KL divergence of best-of-n from the policy that it samples, exact where no two rewards are equal.
+    """KL divergence of best-of-n from the policy that it samples, exact where no answer is drawn twice.
 
-    Formula: ln n − (n − 1)/n; an upper bound with ties.
+    Formula: ln n − (n − 1)/n; an upper bound where answers have probabilities of their own, or equal rewards.
     Unit: nat
     Source: stiennon2020, beirami2024
     """
@@ -64,13 +65,14 @@ def kl(n: int) -> float:
 
 @verifier
 def true_gain(n: int, correlation: float) -> float:
-    """Expected true quality of the sample that a proxy reward likes best, both standard normal.
+    """Expected true quality of the sample that a proxy reward likes best, both jointly standard normal.
 
     Formula: ρ · E[max of n].
     Unit: 1
     Source: definition
     """
-    arguments.non_negative(**{"1 − correlation²": 1 - correlation * correlation})
+    arguments.finite(correlation=correlation)
+    arguments.shares(**{"|correlation|": abs(correlation)})
     return correlation * expected_maximum(n)
 
 
@@ -108,7 +110,7 @@ def _method(name: str) -> str:
 
 @verifier
 def generation_over_training(samples: int) -> float:
-    """FLOPs of generating n samples for each one kept, over those of training on the one.
+    """FLOPs of generating n samples for each one kept, over those of training on the one, by one model.
 
     Formula: 2N·n / 6N.
     Unit: 1

@@ -157,7 +157,7 @@ def prefixes_equal_the_full_pass(
 
 @verifier
 def additions(layers: int, width: int = 8, tokens: int = 3) -> int:
-    """Count the additions to the one residual stream of a small decoder, by running it.
+    """Count the additions to the one residual stream of a small pre-norm decoder, by running it.
 
     Formula: 2 · layers, attention's before the feed-forward block's.
     Unit: 1
@@ -176,9 +176,10 @@ def unseeing_rows(tokens: int, diagonal: int = 1) -> int:
 
     Formula: 0 where each token still sees itself (diagonal ≥ 1); 1 − diagonal rows, at most all, else.
     Unit: 1
-    Source: vaswani2017
+    Source: definition
     """
     arguments.counts(tokens=tokens)
+    arguments.counts(0, **{"|diagonal|": abs(diagonal)})
     scores = np.where(np.triu(np.ones((tokens, tokens)), diagonal) > 0, -np.inf, 0.0)
     with np.errstate(invalid="ignore"):  # −∞ − (−∞) is the NaN that is counted
         return int(np.isnan(softmax(scores)).any(axis=1).sum())
@@ -222,7 +223,7 @@ def cross_attention(queries: int, keys: int, width: int = 8) -> dict[str, int]:
 def input_gradient(depth: int, skip: bool = False, width: int = 64, seeds: int = 4) -> float:
     """Simulate the gradient at the input of a ReLU network over that at its output, at initialisation.
 
-    Weights uniform within ±1/√width, without biases: each layer multiplies the gradient by √(1/6) on
+    Weights uniform within ±1/√width, PyTorch's default, without biases: each layer multiplies the gradient by √(1/6) on
     average; with skips, x + f(x), it grows by √(7/6) instead.
 
     Unit: 1

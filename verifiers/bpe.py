@@ -139,6 +139,8 @@ def pair_count(corpus: str, left: str, right: str, level: str = "byte", pattern:
     Source: sennrich2016
     """
     wanted = (symbols(left, level), symbols(right, level))
+    if any(len(symbol) != 1 for symbol in wanted):
+        raise ValueError(f"{left!r} and {right!r} are not one base symbol each")
     return sum(pair == wanted for word in words(corpus, level, pattern) for pair in pairwise(word))
 
 

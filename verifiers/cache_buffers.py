@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from proofdeck import verifier
 from verifiers import arguments, dtypes
-from verifiers.cached_attention import attend, softmax
+from verifiers.attention import softmax
+from verifiers.cached_attention import attend
 
 Array = npt.NDArray[np.float64]
 

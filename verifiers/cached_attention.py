@@ -7,14 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from verifiers.attention import softmax
+
 Array = npt.NDArray[np.float64]
 Decoder = Callable[[Array, Array, Array], Array]
-
-
-def softmax(scores: Array) -> Array:
-    """Return the weights of each row of scores."""
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 def attend(q: Array, keys: Array, values: Array) -> Array:

@@ -7,19 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from verifiers import arguments
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Scalar = Callable[[Array], Any]
 
 
+def vector(name: str, numbers: Sequence[float]) -> Array:
+    """The numbers as an array; ValueError unless every one is finite."""
+    arguments.finite(**{f"{name}[{index}]": number for index, number in enumerate(numbers)})
+    return np.array(numbers, dtype=float)
+
+
 def log_softmax(logits: Array) -> Array:
-    """Subtract the maximum, then the log of the sum; complex logits pass through."""
-    shifted = logits - logits[np.argmax(logits.real)]
-    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
+    """Log-softmax along the last axis: subtract the maximum, then the log of the sum. Complex logits pass."""
+    shifted = logits - logits.real.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def softmax(logits: Array) -> Array:
-    """Probabilities of logits, with the maximum subtracted first."""
-    return np.asarray(np.exp(log_softmax(logits)))
+    """Softmax along the last axis, with the maximum subtracted first."""
+    powers = np.exp(logits - logits.real.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def complex_step(function: Scalar, at: Array, step: float = 1e-30) -> Array:
@@ -28,10 +37,11 @@ def complex_step(function: Scalar, at: Array, step: float = 1e-30) -> Array:
     return np.array([function(at + d).imag / step for d in directions])
 
 
-def differences(function: Scalar, at: Array, step: float = 1e-5) -> Array:
-    """Gradient of any smooth function by central differences."""
+def differences(function: Callable[[Array], Any], at: Array, step: float = 1e-5) -> Array:
+    """Central differences: the gradient of a number, or the Jacobian of a vector, a column for each input."""
     directions = np.eye(len(at)) * step
-    return np.array([(function(at + d).real - function(at - d).real) / (2 * step) for d in directions])
+    columns = [(function(at + d).real - function(at - d).real) / (2 * step) for d in directions]
+    return np.stack(columns, axis=-1)
 
 
 def agree(ours: Any, truth: Any, tolerance: float, what: str) -> None:

@@ -3,48 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from proofdeck import verifier
+from verifiers.calculus import agree
+
+Wrap = Callable[[Any, Any], Any]
 
 
-def stack(dropout: float) -> Any:
-    """Six small layers in float64, seeded."""
+class Net(NamedTuple):
+    """A stack of small layers in float64, and what it is run on."""
+
+    layers: int
+    width: int
+    rows: int
+    dropout: float
+    seed: int
+
+
+def stack(net: Net) -> Any:
+    """Build the layers, seeded."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(net.seed)
         layers = [
-            torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.Tanh(), torch.nn.Dropout(dropout))
-            for _ in range(6)
+            torch.nn.Sequential(
+                torch.nn.Linear(net.width, net.width), torch.nn.Tanh(), torch.nn.Dropout(net.dropout)
+            )
+            for _ in range(net.layers)
         ]
     return torch.nn.ModuleList(layers).double()
 
 
-def gradients(dropout: float, wrap: Callable[[Any, Any], Any]) -> list[Any]:
+def gradients(net: Net, wrap: Wrap) -> list[Any]:
     """Gradients of a stack's parameters where each layer is applied by `wrap(layer, x)`."""
     import torch
 
-    layers = stack(dropout)
+    layers = stack(net)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        x = torch.randn(8, 16, dtype=torch.float64, requires_grad=True)
+        torch.manual_seed(net.seed)
+        x = torch.randn(net.rows, net.width, dtype=torch.float64)
         for layer in layers:
             x = wrap(layer, x)
-        return list(torch.autograd.grad(x.square().sum(), list(layers.parameters())))
+        return [g.numpy() for g in torch.autograd.grad(x.square().sum(), list(layers.parameters()))]
 
 
-def compare(dropout: float, wrap: Callable[[Any, Any], Any]) -> dict[str, int | float]:
+def plain(layer: Any, x: Any) -> Any:
+    """Apply a layer and keep what its backward needs."""
+    return layer(x)
+
+
+def compare(net: Net, wrap: Wrap, tolerance: float) -> None:
     """Compare the gradients of a wrapped stack with those of the plain one."""
-    plain = gradients(dropout, lambda layer, x: layer(x))
-    for expected, got in zip(plain, gradients(dropout, wrap), strict=True):
-        error = (expected - got).abs().max().item()
-        assert error < 1e-12, f"a gradient is off by {error:.2g}"
-    return {"layers": 6, "dropout": dropout, "tolerance": 1e-12}
+    for expected, got in zip(gradients(net, plain), gradients(net, wrap), strict=True):
+        agree(got, expected, tolerance, "a gradient")
 
 
 @verifier
-def gradients_are_unchanged() -> dict[str, int | float]:
+def gradients_are_unchanged(
+    layers: int = 6,
+    width: int = 16,
+    rows: int = 8,
+    dropout: float = 0.3,
+    seed: int = 0,
+    tolerance: float = 1e-12,
+) -> dict[str, int | float]:
     """Check that checkpointed layers give the gradients of plain ones, dropout included.
 
     Unit: check
@@ -52,11 +76,13 @@ def gradients_are_unchanged() -> dict[str, int | float]:
     """
     from torch.utils.checkpoint import checkpoint
 
-    return compare(0.3, lambda layer, x: checkpoint(layer, x, use_reentrant=False))
+    net = Net(layers, width, rows, dropout, seed)
+    compare(net, lambda layer, x: checkpoint(layer, x, use_reentrant=False), tolerance)
+    return {"layers": layers, "dropout": dropout, "tolerance": tolerance}
 
 
 @verifier
-def autocast_is_replayed() -> dict[str, str | int]:
+def autocast_is_replayed(size: int = 4) -> dict[str, str | int]:
     """Check that a backward outside autocast recomputes in the type that autocast chose.
 
     Unit: check
@@ -72,39 +98,54 @@ def autocast_is_replayed() -> dict[str, str | int]:
         seen.append(str(y.dtype).removeprefix("torch."))
         return y.sin()
 
-    x = torch.ones(4, 4, requires_grad=True)
+    x = torch.ones(size, size, requires_grad=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         y = checkpoint(layer, x, use_reentrant=False)
     torch.autograd.grad(y.float().sum(), x)
-    assert seen == ["bfloat16"] * 2, f"computed in {', then '.join(seen)}"
-    return {"runs": 2, "dtype": seen[0]}
+    chosen = "bfloat16"
+    assert seen == [chosen, chosen], f"computed in {', then '.join(seen)}"
+    return {"runs": len(seen), "dtype": chosen}
 
 
 @verifier
-def running_statistics_move_twice() -> dict[str, int]:
+def running_statistics_move_twice(
+    value: float = 10.0, rows: int = 4, momentum: float = 0.1, tolerance: float = 1e-5
+) -> dict[str, int]:
     """Check that a recomputed batch norm counts its batch, and moves its running mean, twice.
 
+    Formula: mean ← (1 − momentum) · mean + momentum · value, from zero, once or twice.
     Unit: check
     Source: definition
     """
     import torch
     from torch.utils.checkpoint import checkpoint
 
-    def count(recompute: bool) -> tuple[int, float]:
-        norm = torch.nn.BatchNorm1d(1)
-        x = torch.full((4, 1), 10.0, requires_grad=True)
+    def batches(recompute: bool, mean: float) -> int:
+        norm = torch.nn.BatchNorm1d(1, momentum=momentum)
+        x = torch.full((rows, 1), value, requires_grad=True)
         y = checkpoint(norm, x, use_reentrant=False) if recompute else norm(x)
         torch.autograd.grad(y.sum(), x)
         state = norm.state_dict()
-        return state["num_batches_tracked"].item(), round(state["running_mean"].item(), 5)
+        agree(state["running_mean"].item(), mean, tolerance, "a running mean")
+        return int(state["num_batches_tracked"])
 
-    assert count(False) == (1, 1.0), "a plain batch norm is not as expected"
-    assert count(True) == (2, 1.9), "recomputation left the statistics alone"
-    return {"plain": 1, "recomputed": 2}
+    once = momentum * value
+    twice = once + (1 - momentum) * once
+    tracked = {"plain": batches(False, once), "recomputed": batches(True, twice)}
+    assert tracked == {"plain": 1, "recomputed": 2}, f"batches counted: {tracked}"
+    return tracked
 
 
 @verifier
-def fresh_dropout_masks_break_gradients() -> dict[str, int | float]:
+def fresh_dropout_masks_break_gradients(
+    layers: int = 6,
+    width: int = 16,
+    rows: int = 8,
+    dropout: float = 0.3,
+    seed: int = 0,
+    tolerance: float = 1e-12,
+    least: float = 1e-3,
+) -> dict[str, int | float]:
     """Check that recomputing with new random numbers gives wrong gradients, and only with dropout.
 
     Unit: check
@@ -115,9 +156,8 @@ def fresh_dropout_masks_break_gradients() -> dict[str, int | float]:
     def forgetful(layer: Any, x: Any) -> Any:
         return checkpoint(layer, x, use_reentrant=False, preserve_rng_state=False)
 
-    compare(0.0, forgetful)
-    plain = gradients(0.3, lambda layer, x: layer(x))
-    wrong = gradients(0.3, forgetful)
-    for expected, got in zip(plain, wrong, strict=True):
-        assert (expected - got).abs().max() > 1e-3, "new masks left a gradient as it was"
-    return {"layers": 6, "dropout": 0.3}
+    net = Net(layers, width, rows, dropout, seed)
+    compare(net._replace(dropout=0.0), forgetful, tolerance)
+    for expected, got in zip(gradients(net, plain), gradients(net, forgetful), strict=True):
+        assert abs(got - expected).max() > least, "new masks left a gradient as it was"
+    return {"layers": layers, "dropout": dropout}

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from fractions import Fraction
 
 from proofdeck import verifier
-from verifiers import models
+from verifiers import arguments, models
+from verifiers.calculus import agree, listed
 
 KINDS = ("none", "selective", "full")
 
 
-def _positive(**numbers: float) -> None:
-    for name, number in numbers.items():
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, not {number}")
-
-
 def _architecture(model: str, recompute: str) -> models.Architecture:
     arch = models.get(model)
-    if recompute not in KINDS:
-        raise ValueError(f"unknown recomputation {recompute!r}; known: {', '.join(KINDS)}")
+    arguments.one_of("recomputation", recompute, KINDS)
     if arch.gated or arch.kv_heads != arch.heads or arch.d_ff != 4 * arch.d_model:
         raise ValueError(f"counted for a plain block four times as wide inside; {model} has another")
     return arch
@@ -39,13 +32,11 @@ def peak(layers: int, segment: int, inside: float = 1.0) -> float:
     Unit: 1
     Source: chen2016
     """
-    _positive(layers=layers, segment=segment, inside=inside)
-    count = math.ceil(layers / segment)
-    last = layers - (count - 1) * segment
-    held = [count + inside * last - 1]
-    if count > 1:
-        held.append(count - 1 + inside * segment - 1)
-    return max(held)
+    arguments.counts(layers=layers, segment=segment)
+    arguments.finite(inside=inside)
+    arguments.non_negative(**{"layers − segment": layers - segment, "inside − 1": inside - 1})
+    before, last = divmod(layers - 1, segment)  # whole segments before the last one, and its length less one
+    return max(before + inside * (last + 1), before - 1 + inside * segment)
 
 
 @verifier
@@ -56,7 +47,7 @@ def best_segment(layers: int, inside: float = 1.0) -> int:
     Unit: 1
     Source: definition
     """
-    _positive(layers=layers, inside=inside)
+    arguments.counts(layers=layers)
     return min(range(1, layers + 1), key=lambda segment: peak(layers, segment, inside))
 
 
@@ -71,33 +62,31 @@ def best_peak(layers: int, inside: float = 1.0) -> float:
     return peak(layers, best_segment(layers, inside), inside)
 
 
-def compare_with_root(least: Callable[[int, int], float]) -> dict[str, str]:
-    """Check that no even segments beat 2 · √(layers · inside) - 1, and that the root attains it."""
-    for layers, inside in ((64, 1), (100, 1), (144, 4), (98, 2), (96, 17)):
-        bound = 2 * math.sqrt(layers * inside) - 1
-        even = [s for s in range(1, layers + 1) if layers % s == 0]
-        peaks = {s: layers / s + inside * s - 1 for s in even}
-        assert all(peak(layers, s, inside) == peaks[s] for s in even), "the formula is wrong"
-        assert all(found >= bound - 1e-9 for found in peaks.values()), "the bound is beaten"
-        root = math.sqrt(layers / inside)
-        if root in peaks:
-            assert peaks[int(root)] == bound == least(layers, inside), "the root is not best"
-    return {"layers": "64, 100, 144, 98, 96", "inside": "1, 1, 4, 2, 17"}
-
-
 @verifier
-def least_peak_is_at_the_root() -> dict[str, str]:
-    """Check that L / s + A · s - 1 is the peak, and is least at s = √(L / A).
+def least_peak_is_at_the_root(
+    cases: tuple[tuple[int, int], ...] = ((64, 1), (100, 1), (144, 4), (98, 2), (96, 17)),
+    tolerance: float = 1e-9,
+) -> dict[str, str]:
+    """Check that L / s + A · s - 1 is the peak where s divides L, and is least at s = √(L / A).
 
     Unit: check
     Source: definition
     """
-    return compare_with_root(best_peak)
+    for layers, inside in cases:
+        bound = 2 * math.sqrt(layers * inside) - 1
+        for segment in (s for s in range(1, layers + 1) if layers % s == 0):
+            found = peak(layers, segment, inside)
+            agree(found, layers / segment + inside * segment - 1, tolerance, "the formula of the peak")
+            assert found >= bound - tolerance, "the bound is beaten"
+            if segment**2 * inside == layers:
+                agree(found, bound, tolerance, "the peak at the root")
+                agree(best_peak(layers, inside), bound, tolerance, "the best peak")
+    return {"layers": listed([n for n, _ in cases]), "inside": listed([a for _, a in cases])}
 
 
 @verifier
 def layer_bytes(model: str, tokens: int, batch: int = 1, recompute: str = "none") -> int:
-    """Bytes that one block keeps for its backward: 16-bit activations, one-byte dropout masks.
+    """Bytes that one block with GELU and dropout keeps for its backward: 16-bit activations, one-byte masks.
 
     "selective" rebuilds scores, weights and their dropout; "full" keeps the block's input alone.
 
@@ -105,7 +94,7 @@ def layer_bytes(model: str, tokens: int, batch: int = 1, recompute: str = "none"
     Unit: B
     Source: korthikanti2022
     """
-    _positive(tokens=tokens, batch=batch)
+    arguments.counts(tokens=tokens, batch=batch)
     arch = _architecture(model, recompute)
     width = tokens * batch * arch.d_model
     if recompute == "full":
@@ -139,13 +128,13 @@ def inside_ratio(model: str, tokens: int, recompute: str = "none") -> float:
 
 @verifier
 def core_share(model: str, tokens: int) -> float:
-    """Share of a block's forward matrix FLOPs spent on scores and weighted values.
+    """Share of a block's forward matrix FLOPs spent on scores and weighted values, of all pairs of tokens.
 
     Formula: 4 · s² · h / (24 · s · h² + 4 · s² · h) = s / (6 · h + s).
     Unit: 1
     Source: definition
     """
-    _positive(tokens=tokens)
+    arguments.counts(tokens=tokens)
     arch = _architecture(model, "none")
     return float(Fraction(tokens, 6 * arch.d_model + tokens))
 
@@ -161,7 +150,7 @@ def extra_flops(model: str, tokens: int, recompute: str = "full", early_stop: bo
     Unit: 1
     Source: definition
     """
-    _positive(tokens=tokens)
+    arguments.counts(tokens=tokens)
     arch = _architecture(model, recompute)
     core, linear = 4 * tokens * arch.d_model, 24 * arch.d_model**2
     again = {"none": 0, "selective": core, "full": core + linear}[recompute]
@@ -180,7 +169,7 @@ def schedules(layers: int) -> list[dict[str, str | float]]:
     Unit: stored=1, forwards=1, cost=1
     Source: chen2016
     """
-    _positive(layers=layers)
+    arguments.counts(layers=layers)
     depth = layers.bit_length() - 1
     if layers != 1 << depth or depth % 2:
         raise ValueError(f"needs a power of four, not {layers}")

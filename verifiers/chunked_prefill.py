@@ -12,9 +12,10 @@ def stall(
 ) -> dict[str, float]:
     """Longest gap between tokens of running replies, and time to the new prompt's first token.
 
-    A step takes the time of its tokens, yet no less than `fixed` (reading the weights). Without
-    `budget` the whole prompt shares one step with the running replies; with it, each step takes at
-    most so many tokens, one a reply and the rest of the prompt.
+    A step takes the time of its tokens, each alike (attention's growth along the prompt is left out),
+    yet no less than `fixed` (reading the weights). Without `budget` the whole prompt shares one step
+    with the running replies; with it, each step takes at most so many tokens, one a reply and the rest
+    of the prompt.
 
     Formula: step = max(fixed, tokens · per_token); chunk = budget − decodes; ceil(prompt / chunk) steps.
     Unit: steps=1, longest_gap=s, first_token=s
@@ -38,7 +39,7 @@ def stall(
 def cache_reads(prompt: int, chunk: int) -> int:
     """Cached tokens that are read again while a prompt is processed in chunks.
 
-    Formula: Σ i · chunk over the chunks i = 0, 1, …, before the last.
+    Formula: Σ i · chunk over the chunks i = 0, 1, …, ⌈prompt / chunk⌉ − 1.
     Unit: token
     Source: agrawal2024
     """

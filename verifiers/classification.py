@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 from proofdeck import verifier
 from verifiers import arguments
@@ -16,7 +17,7 @@ def _ratio(part: float, whole: float) -> float:
 
 @verifier
 def precision_recall(hits: int, predicted: int, actual: int, beta: float = 1) -> dict[str, float]:
-    """Precision, recall and F-score from hits, predicted positives and actual positives.
+    """Precision, recall and F-score from hits, predicted and actual positives; zero for nothing of nothing.
 
     Formula: P = hits / predicted, R = hits / actual, F = (1 + β²) hits / (β² actual + predicted).
     Unit: 1
@@ -129,13 +130,15 @@ def calibration_error(confidences: Sequence[float], correct: Sequence[int], bins
     arguments.counts(bins=bins)
     gaps: dict[int, list[float]] = {}
     for confidence, label in pairs:
-        gaps.setdefault(max(1, math.ceil(confidence * bins)), []).append(label - confidence)
+        # as the decimal that was written: 0.07 · 100 is a hair above 7 in binary
+        place = max(1, math.ceil(Fraction(str(confidence)) * bins))
+        gaps.setdefault(place, []).append(label - confidence)
     return math.fsum(abs(math.fsum(gap)) for gap in gaps.values()) / len(correct)
 
 
 @verifier
 def brier_score(probabilities: Sequence[float], outcomes: Sequence[int]) -> float:
-    """Mean squared distance of probabilities from what happened.
+    """Mean squared distance of probabilities from what happened: half of Brier's, which adds both classes.
 
     Formula: Σ (p − outcome)² / n.
     Shapes: probabilities (n), outcomes (n) of 0 and 1.
@@ -157,6 +160,7 @@ def roc_auc(scores: Sequence[float], labels: Sequence[int]) -> float:
     Source: fawcett2006
     """
     pairs = _labelled(scores, labels)
+    arguments.finite(**{f"scores[{index}]": score for index, score in enumerate(scores)})
     positives = [score for score, label in pairs if label]
     negatives = [score for score, label in pairs if not label]
     arguments.counts(positives=len(positives), negatives=len(negatives))

@@ -52,6 +52,7 @@ def surrogate(ratio: float, advantage: float, epsilon: float = 0.2) -> float:
     """
     arguments.positive(ratio=ratio, **{"1 − epsilon": 1 - epsilon})
     arguments.non_negative(epsilon=epsilon)
+    arguments.finite(advantage=advantage)
     return float(surrogate_of(np.array(ratio), np.array(advantage), epsilon))
 
 
@@ -65,6 +66,7 @@ def slope(ratio: float, advantage: float, epsilon: float = 0.2) -> float:
     """
     arguments.positive(ratio=ratio, **{"1 − epsilon": 1 - epsilon})
     arguments.non_negative(epsilon=epsilon)
+    arguments.finite(advantage=advantage)
     return float(slope_of(np.array(ratio), np.array(advantage), epsilon))
 
 

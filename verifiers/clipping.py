@@ -33,6 +33,7 @@ def global_norm(norms: Sequence[float]) -> float:
     Unit: 1
     Source: pascanu2013
     """
+    arguments.counts(norms=len(norms))
     arguments.non_negative(**{f"norms[{index}]": norm for index, norm in enumerate(norms)})
     return math.hypot(*norms)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from proofdeck import verifier
 from verifiers import arguments
+from verifiers.intervals import binomial
 
 Estimator = Callable[[int, int, int], float]
 
@@ -102,14 +103,9 @@ def bias(estimator: str, rate: float, samples: int, k: int) -> float:
     """
     estimate = ESTIMATORS[arguments.one_of("estimator", estimator, ESTIMATORS)]
     truth = TRUTHS[estimator](rate, k)
-    mean = math.fsum(
-        math.comb(samples, correct)
-        * rate**correct
-        * (1 - rate) ** (samples - correct)
-        * estimate(samples, correct, k)
-        for correct in range(samples + 1)
-    )
-    return mean - truth
+    arguments.counts(k, samples=samples)
+    chances = enumerate(binomial(samples, rate))
+    return math.fsum(chance * estimate(samples, correct, k) for correct, chance in chances) - truth
 
 
 @verifier
@@ -124,6 +120,7 @@ def unbiased(
     Unit: check
     Source: chen2021, yao2024
     """
+    arguments.counts(estimators=len(estimators), rates=len(rates), samples=samples)
     for estimator in estimators:
         for rate in rates:
             for k in range(1, samples + 1):

@@ -17,9 +17,10 @@ PASSES = {"all_reduce": 2, "reduce_scatter": 1, "all_gather": 1, "all_to_all": 1
 
 @verifier
 def sent(nbytes: float, devices: int, collective: str = "all_reduce") -> float:
-    """Bytes that each device sends for a collective on `nbytes`, with a ring or by halving.
+    """Bytes that each device sends for a collective on `nbytes`: the least, where no switch adds for them.
 
-    `nbytes` is the whole buffer: what is summed, what is gathered, what a device scatters to all.
+    `nbytes` is the whole buffer: what is summed, what is gathered, what a device scatters to all. Rings
+    send as much, halving and doubling too, and for an all-to-all a message to each of the others.
 
     Formula: 2 · (n − 1) / n · bytes for an all-reduce, (n − 1) / n · bytes for the others.
     Unit: B
@@ -35,7 +36,7 @@ def sent(nbytes: float, devices: int, collective: str = "all_reduce") -> float:
 def steps(devices: int, collective: str = "all_reduce", algorithm: str = "ring") -> int:
     """Messages that follow one another: each one costs a latency.
 
-    Formula: n − 1 a pass around a ring, log2 n with halving or doubling.
+    Formula: n − 1 a pass around a ring, or of an all-to-all's exchanges; log2 n with halving or doubling.
     Unit: 1
     Source: thakur2005
     """
@@ -43,6 +44,8 @@ def steps(devices: int, collective: str = "all_reduce", algorithm: str = "ring")
     arguments.one_of("collective", collective, PASSES)
     if arguments.one_of("algorithm", algorithm, ("ring", "halving")) == "ring":
         return PASSES[collective] * (devices - 1)
+    if collective == "all_to_all":
+        raise ValueError("an all-to-all by halving passes pieces on, and sends more than them once")
     if devices & (devices - 1):
         raise ValueError(f"halving needs a power of two, not {devices} devices")
     return PASSES[collective] * (devices.bit_length() - 1)
@@ -57,7 +60,7 @@ def seconds(
     collective: str = "all_reduce",
     algorithm: str = "ring",
 ) -> float:
-    """Time of a collective by a device's bandwidth to its neighbours, in one direction.
+    """Time of a collective by a device's bandwidth to its neighbours, in one direction; sums take none.
 
     Formula: steps · latency + bytes sent / bandwidth.
     Unit: s
@@ -75,26 +78,38 @@ def bus_bandwidth(nbytes: float, devices: int, seconds: float, collective: str =
 
     Formula: bytes sent / seconds: comparable with a link's bandwidth whatever the number of devices.
     Unit: B/s
-    Source: thakur2005
+    Source: nvidia2024nccltests
     """
     arguments.positive(seconds=seconds)
     return sent(nbytes, devices, collective) / seconds
 
 
+def ring_pass(pieces: Sequence[list[Array]], first: int, add: bool) -> list[int]:
+    """Pass pieces once around a ring, in place; what arrives is added or kept. Elements that each one sent.
+
+    Device d begins with piece d + first, then passes on what it received last.
+    """
+    count = len(pieces)
+    moved = [0] * count
+    for step in range(count - 1):
+        turn = [(device + first - step) % count for device in range(count)]
+        messages = [pieces[device][turn[device]].copy() for device in range(count)]
+        for device, message in enumerate(messages):
+            held = pieces[(device + 1) % count]
+            held[turn[device]] = held[turn[device]] + message if add else message
+            moved[device] += message.size
+    return moved
+
+
+def split(buffers: Sequence[Array]) -> list[list[Array]]:
+    """Each device's buffer cut into one piece a device."""
+    return [list(np.array_split(buffer.copy(), len(buffers))) for buffer in buffers]
+
+
 def ring_all_reduce(buffers: Sequence[Array]) -> tuple[list[Array], list[int]]:
     """Reduce-scatter, then all-gather, around a ring; each device's result and the elements it sent."""
-    count = len(buffers)
-    pieces = [list(np.array_split(buffer.copy(), count)) for buffer in buffers]
-    moved = [0] * count
-    for step in range(2 * count - 2):
-        # a device passes on the piece that it completed or received last
-        turn = [(device - step) % count for device in range(count)]
-        messages = [pieces[device][turn[device]].copy() for device in range(count)]
-        for device in range(count):
-            target = (device + 1) % count
-            moved[device] += messages[device].size
-            summed = pieces[target][turn[device]] + messages[device]
-            pieces[target][turn[device]] = summed if step < count - 1 else messages[device]
+    pieces = split(buffers)
+    moved = np.add(ring_pass(pieces, 0, True), ring_pass(pieces, 1, False)).tolist()
     return [np.concatenate(piece) for piece in pieces], moved
 
 
@@ -118,14 +133,29 @@ def ring_all_reduce_sums(
 
 @verifier
 def all_reduce_is_scatter_and_gather(
-    devices: tuple[int, ...] = (1, 2, 4, 7), nbytes: float = 4096.0
+    devices: tuple[int, ...] = (1, 2, 4, 7), pieces: int = 3, seed: int = 0, tolerance: float = 1e-12
 ) -> dict[str, str | float]:
-    """Check that an all-reduce moves what a reduce-scatter and an all-gather together do.
+    """Check that the first pass of a ring's all-reduce is a reduce-scatter and the second an all-gather.
+
+    After the first each device has one piece of the sum, all of them every piece, and each pass sends
+    what that collective alone does.
 
     Unit: check
-    Source: rajbhandari2020
+    Source: rajbhandari2020, thakur2005
     """
     for count in devices:
-        both = sent(nbytes, count, "reduce_scatter") + sent(nbytes, count, "all_gather")
-        assert sent(nbytes, count) == both, f"{count} devices: {sent(nbytes, count)} is not {both}"
-    return {"devices": str(devices), "nbytes": nbytes}
+        buffers = np.random.default_rng([seed, count]).standard_normal((count, count * pieces))
+        whole, held = buffers.sum(axis=0), split(list(buffers))
+        scattered = ring_pass(held, 0, True)
+        own = [held[(piece - 1) % count][piece] for piece in range(count)]
+        error = float(abs(np.concatenate(own) - whole).max())
+        assert error <= tolerance, f"{count} devices: the scattered sums are off by {error}"
+        gathered = ring_pass(held, 1, False)
+        error = max(float(abs(np.concatenate(all_) - whole).max()) for all_ in held)
+        assert error <= tolerance, f"{count} devices: the gathered sums are off by {error}"
+        size = count * pieces
+        assert set(scattered) == {sent(size, count, "reduce_scatter")}, f"{count} devices: scatter"
+        assert set(gathered) == {sent(size, count, "all_gather")}, f"{count} devices: gather"
+        both = sum(scattered + gathered) / count
+        assert sent(size, count) == both, f"{count} devices: {sent(size, count)} is not {both}"
+    return {"devices": str(devices), "pieces": pieces, "tolerance": tolerance}

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from proofdeck import verifier
-from verifiers import arguments, hardware
+from verifiers import arguments, hardware, roofline
 
 DAY = 86400
 HOUR = 3600
 PETA = 10**15
-
-
-def _rate(device: str, mfu: float, dtype: str) -> float:
-    arguments.shares(mfu=mfu)
-    arguments.positive(mfu=mfu)
-    return hardware.get(device).peak(dtype) * mfu
 
 
 @verifier
@@ -49,7 +43,9 @@ def of_device_hours(hours: float, device: str, mfu: float, dtype: str = "bf16") 
     Source: definition
     """
     arguments.non_negative(hours=hours)
-    return hours * HOUR * _rate(device, mfu, dtype)
+    arguments.shares(mfu=mfu)
+    arguments.positive(mfu=mfu)
+    return hours * HOUR * hardware.peak(device, dtype) * mfu
 
 
 @verifier
@@ -60,8 +56,7 @@ def device_time(compute: float, device: str, mfu: float, dtype: str = "bf16") ->
     Unit: s
     Source: definition
     """
-    arguments.non_negative(compute=compute)
-    return compute / _rate(device, mfu, dtype)
+    return roofline.compute_time(compute, device, dtype, utilisation=mfu)
 
 
 @verifier
@@ -72,8 +67,7 @@ def duration(compute: float, devices: int, device: str, mfu: float, dtype: str =
     Unit: s
     Source: definition
     """
-    arguments.counts(devices=devices)
-    return device_time(compute, device, mfu, dtype) / devices
+    return roofline.compute_time(compute, device, dtype, devices, mfu)
 
 
 @verifier
@@ -82,12 +76,12 @@ def mfu(compute: float, seconds: float, devices: int, device: str, dtype: str = 
 
     Formula: C / (seconds · devices · dense peak).
     Unit: 1
-    Source: chowdhery2023
+    Source: chowdhery2022
     """
     arguments.non_negative(compute=compute)
     arguments.positive(seconds=seconds)
     arguments.counts(devices=devices)
-    return compute / (seconds * devices * hardware.get(device).peak(dtype))
+    return compute / (seconds * devices * hardware.peak(device, dtype))
 
 
 @verifier

@@ -48,9 +48,11 @@ def makespan(durations: Sequence[float], workers: int | None = None) -> float:
     Unit: s
     Source: graham1969
     """
+    arguments.counts(tasks=len(durations))
     arguments.non_negative(**{f"durations[{index}]": time for index, time in enumerate(durations)})
-    free = [0.0] * (len(durations) if workers is None else workers)
-    arguments.counts(workers=len(free))
+    many = len(durations) if workers is None else workers
+    arguments.counts(workers=many)
+    free = [0.0] * many
     for duration in durations:
         heapq.heappush(free, heapq.heappop(free) + duration)
     return max(free)
@@ -161,7 +163,7 @@ def head_of_line(
 ) -> dict[str, float]:  # fmt: skip
     """Simulate short requests queueing with a few long ones: first come first served, or cut in pieces.
 
-    Requests arrive at random so that the server is busy for the share `load` of the time.
+    Requests arrive by a Poisson process that keeps the server busy for the share `load` of the time.
 
     Unit: short_p95=s, long_mean=s
     Source: definition
@@ -169,15 +171,17 @@ def head_of_line(
     arguments.positive(short=short, long=long, load=load, idle=1 - load, long_share=long_share)
     arguments.shares(long_share=long_share)
     arguments.counts(requests=requests)
-    arguments.positive(quantum=quantum or long)
+    if quantum is not None:
+        arguments.positive(quantum=quantum)
     chance = random.Random(seed)
     mean = long_share * long + (1 - long_share) * short
     drawn = [(chance.expovariate(load / mean), chance.random() < long_share) for _ in range(requests)]
     arrivals = list(accumulate(gap for gap, _ in drawn))
     jobs = [(arrivals[n], long if is_long else short) for n, (_, is_long) in enumerate(drawn)]
-    spent = [end - arrivals[n] for n, end in enumerate(served(jobs, quantum or long))]
+    spent = [end - arrivals[n] for n, end in enumerate(served(jobs, quantum or math.inf))]
     of_short = sorted(spent[n] for n, (_, is_long) in enumerate(drawn) if not is_long)
     of_long = [spent[n] for n, (_, is_long) in enumerate(drawn) if is_long]
+    arguments.counts(short_requests=len(of_short), long_requests=len(of_long))
     return {
         "short_p95": of_short[math.ceil(0.95 * len(of_short)) - 1],
         "long_mean": math.fsum(of_long) / len(of_long),

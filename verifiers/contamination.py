@@ -43,8 +43,10 @@ def ngrams(text: str, n: int) -> int:
 def overlap(text: str, corpus: str, n: int = 13) -> float:
     """Share of a text's word n-grams that stand in a corpus; an error for a text of fewer words.
 
+    PaLM calls an example contaminated from 70 % of its 8-grams on.
+
     Unit: 1
-    Source: brown2020
+    Source: chowdhery2022
     """
     found = _found(text, corpus, n)
     arguments.counts(ngrams=len(found))
@@ -65,6 +67,8 @@ def collisions(text: str, corpus: str, n: int = 13) -> int:
 def token_share(text: str, corpus: str, n: int = 10) -> float:
     """Share of a text's words that lie inside an n-gram that the corpus holds too.
 
+    Llama 2 counts tokens so, with n-grams longer than ten that may differ from the corpus in a few places.
+
     Unit: 1
     Source: touvron2023b
     """
@@ -79,12 +83,13 @@ def token_share(text: str, corpus: str, n: int = 10) -> float:
 
 @verifier
 def dirty(texts: tuple[str, ...], corpus: str, n: int = 13) -> int:
-    """Number of examples with at least one word n-gram in a corpus.
+    """Number of examples with at least one word n-gram in a corpus, or, if they are shorter, all their words.
 
     Unit: 1
     Source: brown2020
     """
-    return sum(any(_found(text, corpus, n)) for text in texts)
+    arguments.counts(n=n)
+    return sum(any(_found(text, corpus, min(n, len(words_of(text))))) for text in texts)
 
 
 @verifier

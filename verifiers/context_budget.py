@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 
 from proofdeck import verifier
 from verifiers import arguments
+
+
+def _as_written(share: float) -> Fraction:
+    """The decimal as it is written, so that 29 % of 100 tokens are 29 and not 28."""
+    return Fraction(repr(share))
 
 
 @verifier
@@ -74,12 +80,13 @@ def compaction(
     arguments.shares(freed=freed)
     arguments.positive(freed=freed)
     arguments.counts(0, base=base, reserve=reserve, free=window - reserve - base - per_call)
+    kept = 1 - _as_written(freed)
     history = most = cycles = first = 0
     for number in range(calls):
         while base + history + per_call > window - reserve:
             first = first or number
             cycles += 1
-            history = int(history * (1 - freed))
+            history = int(history * kept)
         history += per_call
         most = max(most, base + history)
     return {"cycles": cycles, "first_after": first, "held": base + history, "most": most}
@@ -103,7 +110,7 @@ def summary_limit(chunk: int, ratio: float) -> float:
 def fact_survives(kept: float, rounds: int) -> float:
     """Chance that a fact is still in a summary rewritten a number of times, each keeping it with `kept`.
 
-    Formula: keptⁿ.
+    Formula: keptⁿ, the rounds being independent.
     Unit: 1
     Source: definition
     """
@@ -127,7 +134,7 @@ def delegated(agents: int, inside: int, summary: int) -> dict[str, float]:
 
 def middle_cut(tokens: list[int], limit: int, head: float) -> list[int]:
     """Keep the head and the tail of what is too long, the share `head` of the limit in front."""
-    front = int(limit * head)
+    front = int(limit * _as_written(head))
     return tokens[:front] + tokens[max(front, len(tokens) - limit + front) :]
 
 
@@ -170,16 +177,16 @@ def truncation_keeps_both_ends(
 def output_escalation(needed: int, first: int, retries: int, factor: float = 2.0) -> dict[str, int]:
     """Raise the output limit after each truncated reply; a limit that is not raised fails again.
 
-    Formula: limitᵢ = first · factorⁱ, until needed ≤ limit or the retries are spent.
+    Formula: limitᵢ = ⌊first · factorⁱ⌋, until needed ≤ limit or the retries are spent.
     Unit: calls=1, limit=token, complete=1
     Source: definition
     """
     arguments.counts(needed=needed, first=first)
     arguments.counts(0, retries=retries)
-    arguments.positive(factor=factor)
+    arguments.non_negative(**{"factor − 1": factor - 1})
     calls, limit = 1, first
     while limit < needed and calls <= retries:
-        limit = int(first * factor**calls)
+        limit = int(first * _as_written(factor) ** calls)
         calls += 1
     return {"calls": calls, "limit": limit, "complete": int(limit >= needed)}
 

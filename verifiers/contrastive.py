@@ -11,15 +11,9 @@ import numpy as np
 
 from proofdeck import verifier
 from verifiers import arguments, dtypes
-from verifiers.calculus import Array, confirm_gradient
+from verifiers.calculus import Array, confirm_gradient, log_softmax, softmax, vector
 
 Rows = Sequence[Sequence[float]]
-
-
-def _log_softmax(rows: Array) -> Array:
-    """Log-softmax along the last axis; complex scores pass through."""
-    shifted = rows - rows.real.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def _softplus(scores: Array) -> Array:
@@ -30,7 +24,7 @@ def _softplus(scores: Array) -> Array:
 
 def info_nce_of(scores: Array) -> Any:
     """Mean loss of the rows; row i's partner is column i."""
-    return -np.trace(_log_softmax(scores)) / len(scores)
+    return -np.trace(log_softmax(scores)) / len(scores)
 
 
 def clip_of(scores: Array) -> Any:
@@ -46,7 +40,7 @@ def siglip_of(scores: Array) -> Any:
 
 def info_nce_gradient(scores: Array) -> Array:
     """(softmax along the row − identity)/n."""
-    return np.asarray((np.exp(_log_softmax(scores)) - np.eye(len(scores))) / len(scores))
+    return np.asarray((softmax(scores) - np.eye(len(scores))) / len(scores))
 
 
 def clip_gradient(scores: Array) -> Array:
@@ -76,9 +70,11 @@ def loss(similarities: Rows, temperature: float = 0.07, kind: str = "clip", bias
     Source: oord2018, radford2021, zhai2023
     """
     arguments.positive(temperature=temperature)
+    arguments.finite(bias=bias)
     scores = np.array(similarities, dtype=float)
     if scores.ndim != 2 or len(set(scores.shape)) != 1:
         raise ValueError(f"similarities must form a square matrix, not {scores.shape}")
+    vector("similarities", [score for row in similarities for score in row])
     of, _ = LOSSES[arguments.one_of("loss", kind, LOSSES)]
     return float(of(scores / temperature + bias))
 
@@ -108,17 +104,22 @@ def information_bound(loss: float, batch: int) -> float:
 
 
 @verifier
-def least_loss(batch: int, temperature: float = 0.07, least_cosine: float = -1.0) -> float:
-    """Least InfoNCE loss that cosines allow at a temperature: partners at 1, all others at `least_cosine`.
+def least_loss(batch: int, temperature: float = 0.07, cosine: float | None = None) -> float:
+    """InfoNCE loss with partners at a cosine of 1 and all others at `cosine`; by default the least there is.
+
+    The least comes with the corners of a simplex, at −1/(N − 1) from each other: N vectors cannot all be
+    farther apart, and need N − 1 dimensions for that.
 
     Formula: ln(1 + (N − 1)·exp((c − 1)/τ)).
     Unit: nat
     Source: definition
     """
-    arguments.counts(batch=batch)
+    arguments.counts(2, batch=batch)
     arguments.positive(temperature=temperature)
-    arguments.non_negative(**{"1 + least_cosine": 1 + least_cosine, "1 − least_cosine": 1 - least_cosine})
-    return math.log1p((batch - 1) * math.exp((least_cosine - 1) / temperature))
+    simplex = -1 / (batch - 1)
+    other = simplex if cosine is None else cosine
+    arguments.non_negative(**{"cosine + 1/(batch − 1)": other - simplex, "1 − cosine": 1 - other})
+    return math.log1p((batch - 1) * math.exp((other - 1) / temperature))
 
 
 @verifier(tolerance=1e-9)
@@ -131,8 +132,7 @@ def negative_share(similarities: Sequence[float], negative: int = 0, temperature
     """
     arguments.positive(temperature=temperature)
     arguments.counts(0, negative=negative, **{"negatives − negative − 1": len(similarities) - negative - 1})
-    shares = np.exp(_log_softmax(np.array(similarities, dtype=float) / temperature))
-    return float(shares[negative])
+    return float(softmax(vector("similarities", similarities) / temperature)[negative])
 
 
 @verifier

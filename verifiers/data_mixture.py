@@ -51,7 +51,7 @@ def largest_run(sizes: tuple[float, ...], shares: tuple[float, ...], max_epochs:
 def temperature_shares(sizes: tuple[float, ...], temperature: float = 1.0) -> dict[str, float]:
     """Shares of sources or languages sampled by their sizes at a temperature, by their places.
 
-    Formula: p_i = n_i^(1/T) / Σ_j n_j^(1/T); XLM's α is 1/T.
+    Formula: p_i = n_i^(1/T) / Σ_j n_j^(1/T); the α of XLM and XLM-R is 1/T.
     Unit: 1
     Source: lample2019, conneau2020
     """

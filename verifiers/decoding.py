@@ -37,8 +37,8 @@ def repetition_penalty(
 ) -> dict[str, float]:
     """Probability of the tokens that have appeared, before and after a repetition penalty.
 
-    Formula: a seen token's logit becomes z/θ where z ≥ 0 and z·θ where z < 0; not sign-aware: z/θ always,
-    which raises negative logits.
+    Formula: a seen token's logit becomes z/θ where z ≥ 0 and z·θ where z < 0, as Transformers has it; not
+    sign-aware, as CTRL writes it: z/θ always, which raises negative logits.
     Unit: before=1, after=1
     Source: keskar2019
     """
@@ -58,6 +58,7 @@ def additive_penalty(
     Source: openai2023
     """
     z, seen = _logits(logits, counts)
+    arguments.finite(frequency=frequency, presence=presence)
     return _shares(z, additive(z, seen, frequency, presence), seen)
 
 

@@ -54,6 +54,7 @@ def gradient_ratio(
 ) -> float:
     """Gradient at the first block's input over that at the last one's, at initialisation.
 
+    Blocks are feed-forward ones with ReLU whose output has `gain` times the root mean square of their input.
     `plain` has neither skips nor norms, `residual` skips alone; pre-norm has one more norm before the head.
 
     Formula: geometric mean over seeds of ‖∂L/∂x_1‖ / ‖∂L/∂x_last‖.
@@ -73,9 +74,11 @@ def gradient_ratio(
 def last_weight_gradient(
     placement: str, blocks: int, width: int = 64, tokens: int = 64, seeds: int = 8
 ) -> float:
-    """Gradient norm of the last block's output matrix, for upstream gradients of norm one a token.
+    """Gradient norm that one token gives the last block's output matrix, root mean square over tokens and seeds.
 
-    Formula: √E‖Σ_t relu(inner_t) ⊗ ∂L/∂x_t‖²/tokens: flat with depth in post-norm, as 1/√blocks in pre-norm.
+    Gradients of norm one on average arrive at the norm behind that block, with pre-norm the one before the head.
+
+    Formula: √E[‖hidden‖² · ‖∂L/∂(x + f)‖²]: flat with depth in post-norm, as 1/√blocks in pre-norm.
     Unit: 1
     Source: xiong2020
     """
@@ -103,7 +106,9 @@ def last_weight_gradient(
 def scaling_the_skip_up_scales_the_branch_down(
     width: int = 32, factors: tuple[float, ...] = (0.5, 2.0, 5.0), seeds: int = 4, tolerance: float = 1e-12
 ) -> dict[str, int | float]:
-    """Under post-norm, LN(a·x + f) is LN(x + f/a): DeepNorm's larger skip is a smaller branch.
+    """Check that under post-norm LN(a·x + f) is LN(x + f/a): DeepNorm's larger skip is a smaller branch.
+
+    Without epsilon, for any a > 0.
 
     Unit: check
     Source: wang2022deepnet

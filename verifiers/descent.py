@@ -16,7 +16,7 @@ def stable_learning_rate(curvature: float, beta: float = 0.0, averaged: bool = F
     """Largest learning rate at which gradient descent does not diverge along a direction.
 
     Formula: 2(1 + β)/λ with heavy-ball momentum β, 2/λ without; where the velocity is a mean of
-    gradients, as in Adam with a frozen preconditioner, 2(1 + β)/((1 − β)·λ).
+    gradients, as in Adam with a frozen preconditioner, 2(1 + β)/((1 − β)·λ), λ of the preconditioned Hessian.
     Unit: 1
     Source: cohen2022, definition
     """
@@ -36,7 +36,7 @@ def quadratic(
     beta1: float = 0.9,
     beta2: float = 0.999,
 ) -> dict[str, float]:
-    """Run an optimiser on a parabola; return the largest distance from its minimum and the last one.
+    """Run an optimiser on a parabola; return the largest distance from its minimum after a step, and the last.
 
     Formula: gradient λ·w, the rules of `optimisers.weight_after`.
     Unit: largest=1, last=1
@@ -44,6 +44,7 @@ def quadratic(
     """
     arguments.counts(steps=steps)
     arguments.positive(curvature=curvature)
+    arguments.finite(weight=weight)
     settings = optimisers.Settings(learning_rate, beta1, beta2, epsilon=1e-8, weight_decay=0.0)
     settings.check()
     rule, state = optimisers.known_rule(optimiser), optimisers.State(weight)
@@ -85,8 +86,8 @@ def scaled_learning_rate(
 
 
 @verifier
-def noise_scale(small_batch: int, small_norm: float, big_batch: int, big_norm: float) -> dict[str, float]:
-    """Gradient noise scale from the mean squared norms of gradients of two batch sizes.
+def noise_scale(small_batch: int, small_square: float, big_batch: int, big_square: float) -> dict[str, float]:
+    """Simple gradient noise scale from the mean squared norms of gradients of two batch sizes.
 
     Formula: E‖g_B‖² = ‖G‖² + tr Σ/B, solved for both; the scale is tr Σ/‖G‖², the batch at which noise
     and signal are equal.
@@ -94,10 +95,11 @@ def noise_scale(small_batch: int, small_norm: float, big_batch: int, big_norm: f
     Source: mccandlish2018
     """
     arguments.counts(small_batch=small_batch, **{"big_batch − small_batch": big_batch - small_batch})
-    arguments.positive(small_norm=small_norm, big_norm=big_norm)
-    signal = (big_batch * big_norm - small_batch * small_norm) / (big_batch - small_batch)
-    noise = (small_norm - big_norm) / (1 / small_batch - 1 / big_batch)
+    arguments.positive(small_square=small_square, big_square=big_square)
+    signal = (big_batch * big_square - small_batch * small_square) / (big_batch - small_batch)
+    noise = (small_square - big_square) / (1 / small_batch - 1 / big_batch)
     arguments.positive(signal=signal)
+    arguments.non_negative(noise=noise)
     return {"signal": signal, "noise": noise, "scale": noise / signal}
 
 

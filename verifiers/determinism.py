@@ -34,6 +34,7 @@ def split_sums(terms: int, parts: int, sums: int = 500, seed: int = 0) -> dict[s
     Source: goldberg1991
     """
     arguments.counts(sums=sums)
+    arguments.counts(0, seed=seed)
     arguments.divides(terms, parts, "terms")
     products = _products(sums, terms, seed)
     whole, split = split_sum(products, 1), split_sum(products, parts)
@@ -50,6 +51,7 @@ def flipped_choices(gap: float, terms: int = 1024, parts: int = 8, pairs: int = 
     """
     arguments.non_negative(gap=gap)
     arguments.counts(pairs=pairs)
+    arguments.counts(0, seed=seed)
     arguments.divides(terms, parts, "terms")
     products = _products(pairs, terms, seed)
     # the rival has the same terms in another order, and one more that makes the gap

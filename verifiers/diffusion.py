@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from proofdeck import verifier
 from verifiers import arguments
+from verifiers.calculus import agree
 
 Array = npt.NDArray[np.float64]
 SCHEDULES = ("linear", "cosine")
@@ -64,8 +65,7 @@ def one_jump_equals_all_steps(
         found = kept(schedule, steps)
         walked = moments(betas(schedule, steps), mean, variance)
         jumped = (found["signal"] * mean, found["product"] * variance + found["noise"] ** 2)
-        error = max(abs(a - b) for a, b in zip(walked, jumped, strict=True))
-        assert error <= tolerance, f"{schedule}: the two differ by {error:.2g}"
+        agree(walked, jumped, tolerance, f"{schedule}: the jump")
     return {"steps": steps, "tolerance": tolerance}
 
 
@@ -92,8 +92,8 @@ def reverse_mean_is_the_posterior_mean(
         # precisions of x_{t−1} given x_0, and of x_t as a message about it
         prior, message = 1 / (1 - products[t - 1]), (1 - added[t]) / added[t]
         centre = prior * math.sqrt(products[t - 1]) * clean + message * x / math.sqrt(1 - added[t])
-        error = abs(reverse_mean(x, noise, added[t], products[t]) - centre / (prior + message))
-        assert error <= tolerance, f"step {t}: the two differ by {error:.2g}"
+        ours = reverse_mean(x, noise, added[t], products[t])
+        agree(ours, centre / (prior + message), tolerance, f"step {t}: the mean")
     return {"steps": steps, "stride": stride, "tolerance": tolerance}
 
 
@@ -107,6 +107,7 @@ def sampled(schedule: str, steps: int, mean: float, variance: float) -> dict[str
     Unit: 1
     Source: ho2020
     """
+    arguments.finite(mean=mean)
     arguments.positive(variance=variance)
     added = betas(schedule, steps)
     products = np.cumprod(1 - added)
@@ -125,10 +126,12 @@ def sampled(schedule: str, steps: int, mean: float, variance: float) -> dict[str
 def guided(unconditional: float, conditional: float, weight: float) -> float:
     """Noise prediction with classifier-free guidance.
 
-    Formula: ε_u + w · (ε_c − ε_u); zero is unconditional, one conditional, more extrapolates.
+    Formula: ε_u + w · (ε_c − ε_u); zero is unconditional, one conditional, more extrapolates. The paper's
+    own weight is one less.
     Unit: 1
     Source: ho2022
     """
+    arguments.finite(unconditional=unconditional, conditional=conditional, weight=weight)
     return unconditional + weight * (conditional - unconditional)
 
 
@@ -136,23 +139,27 @@ def guided(unconditional: float, conditional: float, weight: float) -> float:
 def guided_normal(
     weight: float, mean: float, variance: float, prior_mean: float = 0.0, prior_variance: float = 1.0
 ) -> dict[str, float]:
-    """The density that guidance tilts to, for normal prior and conditional: narrower and beyond the mean.
+    """The density whose score is the guided one of clean data, for normal prior and conditional.
+
+    Guidance at every noise level does not draw from it exactly, but this is where it pushes: for a weight
+    above one and a conditional narrower than the prior, narrower still and beyond the conditional's mean.
 
     Formula: p^(1−w) · p_c^w; precision (1 − w)/prior variance + w/variance.
     Unit: 1
     Source: ho2022
     """
+    arguments.finite(weight=weight, mean=mean, prior_mean=prior_mean)
     arguments.positive(variance=variance, prior_variance=prior_variance)
     precision = (1 - weight) / prior_variance + weight / variance
     if precision <= 0:
-        raise ValueError(f"a weight of {weight} leaves no density: the conditional is too wide")
+        raise ValueError(f"a weight of {weight} leaves no density: the precision is {precision}")
     centre = ((1 - weight) * prior_mean / prior_variance + weight * mean / variance) / precision
     return {"mean": centre, "std": math.sqrt(1 / precision)}
 
 
 @verifier(tolerance=1e-9)
 def loss_of_silence(values: int = 4096, samples: int = 64) -> float:
-    """Mean squared error of a model that predicts no noise at all: where training starts.
+    """Mean squared error of a model that predicts zero for the noise, as one with a zeroed output layer does.
 
     Formula: E[ε²] = 1.
     Unit: 1

@@ -38,7 +38,7 @@ def recall(
     arguments.shares(stale=stale)
     model = arguments.one_of("model", query, ("old", "new"))
     arguments.counts(k=k, dims=dims, queries=queries)
-    arguments.counts(k, items=items)
+    arguments.counts(max(k, queries), items=items)
     rng = np.random.default_rng(seed)
     old = unit(rng.standard_normal((items, dims)))
     new = old @ rotation(dims, rng)

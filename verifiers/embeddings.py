@@ -33,7 +33,7 @@ def cosine(items: Array, query: Array) -> Array:
 
 def nearness(items: Array, query: Array) -> Array:
     """Minus the squared Euclidean distance of every item from the query."""
-    return np.asarray(-((items - query) ** 2).sum(-1))
+    return np.asarray(-((items - query) ** 2).sum(1))
 
 
 METRICS: dict[str, Metric] = {"dot": dot, "cosine": cosine, "euclidean": nearness}
@@ -42,6 +42,11 @@ METRICS: dict[str, Metric] = {"dot": dot, "cosine": cosine, "euclidean": nearnes
 def nearest(items: Array, query: Array, k: int, metric: str = "dot") -> list[int]:
     """Return the places of the k nearest items, the nearest first."""
     return [int(place) for place in np.argsort(-METRICS[metric](items, query), kind="stable")[:k]]
+
+
+def _cosine(cosine: float) -> None:
+    if not -1 <= cosine <= 1:
+        raise ValueError(f"a cosine lies between −1 and 1, not at {cosine}")
 
 
 @verifier
@@ -55,6 +60,8 @@ def similarity(a: Sequence[float], b: Sequence[float], metric: str = "cosine") -
     """
     arguments.one_of("metric", metric, METRICS)
     pairs = paired(a=a, b=b)
+    arguments.counts(dims=len(pairs))
+    arguments.finite(**{f"{name}[{i}]": x for name, row in (("a", a), ("b", b)) for i, x in enumerate(row)})
     if metric == "euclidean":
         return math.dist(a, b)
     product = math.fsum(x * y for x, y in pairs)
@@ -74,6 +81,7 @@ def unit_metrics_agree(
     Unit: check
     Source: definition
     """
+    arguments.counts(items=items, dims=dims, k=k, seeds=seeds)
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         vectors, query = unit(rng.standard_normal((items, dims))), unit(rng.standard_normal(dims))
@@ -94,6 +102,7 @@ def cosine_ignores_length(
     Unit: check
     Source: definition
     """
+    arguments.counts(factors=len(factors), items=items, dims=dims)
     rng = np.random.default_rng(items)
     vectors, query = rng.standard_normal((items, dims)), rng.standard_normal(dims)
     before = METRICS["cosine"](vectors, query)
@@ -150,14 +159,14 @@ def cosine_deviation(dims: int) -> float:
 def cosine_tail(dims: int, cosine: float, steps: int = 2000) -> float:
     """Probability that two random directions have a cosine above a given one.
 
-    Formula: ∫ from arccos to 0 of sin(θ)^(d−2) over that from π to 0, by Simpson's rule.
+    Formula: ∫ sin(θ)^(d − 2) dθ from 0 to arccos(cosine), over that from 0 to π, by Simpson's rule in
+    at least 20 √d steps.
     Unit: 1
     Source: definition
     """
     arguments.counts(2, dims=dims)
-    arguments.counts(steps=steps)
-    if not -1 <= cosine <= 1:
-        raise ValueError(f"a cosine lies between −1 and 1, not at {cosine}")
+    arguments.counts(20 * math.isqrt(dims), steps=steps)
+    _cosine(cosine)
     weights = np.array([1.0, *[4.0, 2.0] * (steps - 1), 4.0, 1.0])
 
     def area(angle: float) -> float:
@@ -176,6 +185,7 @@ def passages_above(query: Sequence[float], passages: Sequence[Sequence[float]], 
     Unit: 1
     Source: definition
     """
+    _cosine(threshold)
     return sum(similarity(query, passage) >= threshold for passage in passages)
 
 

@@ -114,7 +114,7 @@ class Clip:
         found["norm"] += 2 * self.text.d_model
         table = (self.vocab + self.positions) * self.text.d_model + vision["embedding"]
         head = self.shared * (self.text.d_model + self.vision.stack.d_model) + 1  # the temperature
-        return {"embedding": table} | found | {"head": head + vision["head"]}
+        return {"embedding": table} | found | {"head": head}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ def hits(keys: Iterable[int], capacity: int, policy: str) -> int:
 def trace_hit_rate(keys: Sequence[int], capacity: int, policy: str = "lru") -> float:
     """Share of a trace's requests that a cache of limited room answers.
 
+    "lru", "fifo", or "lfu", which counts every use so far, also those before an eviction ("perfect" LFU).
+
     Unit: 1
     Source: definition
     """
@@ -55,7 +57,7 @@ def zipf_weights(items: int, skew: float) -> list[float]:
 
 @verifier
 def ideal_hit_rate(items: int, capacity: int, skew: float = 1.0) -> float:
-    """Share of requests for the most popular items, which a cache that knew them would hold.
+    """Share of independent Zipf requests for the most popular items, which a cache that knew them would hold.
 
     Formula: Σ over the first `capacity` ranks of r^(−s) / Σ over all of them.
     Unit: 1
@@ -127,7 +129,8 @@ def external_fragmentation(
 ) -> dict[str, float]:
     """Mean share of slots in use when a request finds no place: one strip a request, or single slots.
 
-    Requests of random length arrive; where one does not fit, random ones leave until it does.
+    Requests of random length arrive; where one does not fit, random ones leave until it does. Strips go to the
+    first gap wide enough.
 
     Unit: contiguous=1, paged=1
     Source: kwon2023

@@ -71,11 +71,12 @@ def forward(
     """FLOPs of one forward pass by part: `tokens` new ones in each sequence after `past` cached ones.
 
     A causal count leaves out what the mask (and a window) hides. `logits` says for how many tokens a
-    sequence the head runs, all by default. `absorbed` lets latent attention work on what it caches.
+    sequence the head runs, all by default. `absorbed` lets latent attention work on what it caches; else
+    keys and values of past tokens are taken as rebuilt already.
 
     Formula: 2 · weights · tokens for each linear map; 4 · heads · d_h for each pair of query and key.
     Unit: projections=FLOP, scores=FLOP, feed_forward=FLOP, head=FLOP, total=FLOP
-    Source: kaplan2020
+    Source: chowdhery2022
     """
     arguments.counts(tokens=tokens, batch=batch)
     logits = tokens if logits is None else logits
@@ -128,9 +129,10 @@ def layer(
 ) -> dict[str, int]:
     """FLOPs of one layer's forward pass for a sequence of any shape, by part.
 
-    Formula: 8 · n · d² + 4 · n² · d + 4 · n · d · d_ff, where all heads together are d wide.
+    Formula: 8 · n · d² + 4 · n² · d + 4 · n · d · d_ff, where all heads together are d wide, none share keys,
+    the block is plain and nothing is masked.
     Unit: projections=FLOP, scores=FLOP, attention=FLOP, feed_forward=FLOP, total=FLOP
-    Source: kaplan2020
+    Source: chowdhery2022
     """
     arguments.counts(tokens=tokens)
     weights = layer_parameters.attention(d_model, heads, kv_heads, head_dim)
@@ -152,6 +154,8 @@ def crossover(
     d_model: int, d_ff: int, gated: bool = False, causal: bool = False, projections: bool = False
 ) -> float:
     """Tokens at which attention costs as much as the feed-forward block, its projections counted or not.
+
+    All heads together are as wide as the model, and none share keys.
 
     Formula: matrices · d_ff / 2, less 2 · d with projections; twice that where only half is computed.
     Unit: token
@@ -208,9 +212,10 @@ def training_per_token(model: str, tokens: int, causal: bool = False) -> float:
 
 @verifier
 def six_n_error(model: str, tokens: int, causal: bool = False) -> float:
-    """How far 6 · N, N all active parameters, falls short of the matrix FLOPs of training a token.
+    """By what share the matrix FLOPs of training a token exceed 6 · N, N being all active parameters.
 
-    Formula: (6 · N + scores and values, without the look-up) / 6N − 1; negative where 6N is too much.
+    Formula: FLOPs / 6N − 1: scores and values are missing in 6N, a table of which rows are looked up is
+    too much in it; negative where that weighs more.
     Unit: 1
     Source: kaplan2020
     """

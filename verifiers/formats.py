@@ -97,7 +97,7 @@ def info(dtype: str) -> dict[str, float]:
     Formula: normal (1 + f/2^m)·2^(E − bias), subnormal (f/2^m)·2^(1 − bias); epsilon is the step
     after 1; binades is log2 of the largest over the smallest positive number.
     Unit: bits=bit, exponent=1, mantissa=1, max=1, normal=1, subnormal=1, epsilon=1, binades=1
-    Source: micikevicius2022, rouhani2023, IEEE 754
+    Source: kalamkar2019, micikevicius2022, rouhani2023, IEEE 754
     """
     fmt = get_format(dtype)
     largest = decode(fmt.largest_code, fmt)
@@ -137,12 +137,12 @@ def round_to(value: float, dtype: str) -> float:
     """The number of a format nearest to a value.
 
     Formula: round half to even on the grid of the value's binade; past the largest finite number
-    infinity, or in E4M3, which has none, the largest (the saturating conversion of GPUs).
+    infinity, or in E4M3 and the narrower formats, which have none, the largest (as GPUs saturate).
     Unit: 1
     Source: IEEE 754
     """
     fmt = get_format(dtype)
-    arguments.non_negative(**{"the size of value": abs(value)})
+    arguments.finite(value=value)
     rounded = nearest(Fraction(value), fmt)
     if rounded is None:
         largest = info(dtype)["max"] if fmt.finite_only else math.inf
@@ -154,14 +154,20 @@ def round_to(value: float, dtype: str) -> float:
 def spacing(dtype: str, at: float = 1.0) -> float:
     """The distance from a number to the next larger one of the format.
 
-    Formula: 2^(floor(log2 |at|) − m), and the smallest subnormal below the smallest normal.
+    Formula: 2^(floor(log2 at) − m), and the smallest subnormal below the smallest normal.
     Unit: 1
     Source: IEEE 754
     """
     fmt = get_format(dtype)
-    if not 0 <= at < decode(fmt.largest_code, fmt):
+    arguments.non_negative(at=at)
+    if at >= decode(fmt.largest_code, fmt):
         raise ValueError(f"`at` must lie in {dtype}'s finite range, not {at}")
     return float(quantum(Fraction(at), fmt))
+
+
+def _narrower_than_the_result(dtype: str) -> Format:
+    """Any format but fp64: half a step at its ends is no fp64 number itself."""
+    return FORMATS[arguments.one_of("format", dtype, [name for name in FORMATS if name != "fp64"])]
 
 
 @verifier
@@ -172,8 +178,7 @@ def zeroed_below(dtype: str) -> float:
     Unit: 1
     Source: IEEE 754
     """
-    fmt = get_format(dtype)
-    return float(decode(1, fmt) / 2)
+    return float(decode(1, _narrower_than_the_result(dtype)) / 2)
 
 
 @verifier
@@ -185,16 +190,16 @@ def overflow_edge(dtype: str) -> float:
     Unit: 1
     Source: IEEE 754
     """
-    fmt = FORMATS[arguments.one_of("format", dtype, [name for name in FORMATS if name != "fp64"])]
+    fmt = _narrower_than_the_result(dtype)
     largest = decode(fmt.largest_code, fmt)
     return float(largest + quantum(largest, fmt) / 2)
 
 
 @verifier
 def unit_roundoff(dtype: str) -> float:
-    """The largest relative error of rounding a number in the normal range.
+    """The usual bound on the relative error of rounding a number in the normal range.
 
-    Formula: u = epsilon / 2; half a step above one, and the relative error of that tie is u/(1 + u).
+    Formula: u = epsilon / 2, half the step above one; what is reached, by the tie next to one, is u/(1 + u).
     Unit: 1
     Source: IEEE 754
     """

@@ -63,7 +63,8 @@ def blended(scores: Sequence[float], weights: Sequence[float], ranges: Sequence[
     arguments.positive(weight=math.fsum(weights))
     parts = []
     for score, weight, (low, high) in paired(scores=scores, weights=weights, ranges=ranges):
-        if not low <= score <= high or low == high:
+        arguments.positive(**{"largest - least score": high - low})
+        if not low <= score <= high:
             raise ValueError(f"the score {score} must lie in its range, {low} to {high}")
         parts.append(weight * (score - low) / (high - low))
     return math.fsum(parts) / math.fsum(weights)
@@ -117,6 +118,7 @@ def rank_fusion_ignores_scale(
     Unit: check
     Source: cormack2009
     """
+    arguments.counts(factors=len(factors), seeds=seeds)
     for factor in factors:
         for seed in range(seeds):
             kept = kept_after_rescaling("rank", factor, items, k, seed)
@@ -126,7 +128,7 @@ def rank_fusion_ignores_scale(
 
 @verifier
 def ends_first(count: int) -> list[int]:
-    """Ranks in the order that puts the best passages at both ends of a prompt, the worst inside.
+    """Ranks in the order that puts the best passages at both ends of a prompt, which models use best.
 
     Formula: 1, 3, 5, …, 6, 4, 2.
     Unit: 1

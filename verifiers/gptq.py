@@ -44,14 +44,15 @@ def error(
     samples: int = 256,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Relative output error of weights rounded to nearest, and rounded by GPTQ on the same grid.
+    """Relative error, on the calibration inputs, of weights rounded to nearest and by GPTQ on the same grid.
 
     Formula: ‖X·(Ŵ − W)ᵀ‖/‖X·Wᵀ‖, one absmax scale an output; GPTQ rounds column q, with error e, and
-    adds e·H⁻¹[q, q+1:]/H⁻¹[q, q] to the columns after it, H = XᵀX of the columns from q on.
+    adds e·H⁻¹[q, q+1:]/H⁻¹[q, q] to the columns after it, H = XᵀX of the columns from q on, not damped.
     Unit: nearest=1, gptq=1, gain=1
     Source: frantar2023
     """
     arguments.counts(rows=rows)
+    arguments.positive(**{"1 − correlation": 1 - correlation})
     x = correlated_inputs(samples, columns, correlation, seed)
     if samples < columns:
         raise ValueError(f"{samples} inputs do not determine {columns} columns")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from proofdeck import verifier
+from verifiers import arguments
+from verifiers.calculus import agree, differences, listed, softmax
 
 Array = npt.NDArray[np.float64]
-
-
-def softmax(scores: Array) -> Array:
-    """Softmax along the last axis."""
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+Shapes = tuple[tuple[int, int], ...]
 
 
 def softmax_jacobian(p: Array) -> Array:
@@ -28,46 +25,38 @@ def softmax_backward(p: Array, dp: Array) -> Array:
     return np.asarray(p * (dp - (p * dp).sum(axis=-1, keepdims=True)))
 
 
-def differences(function: Callable[[Array], Array], x: Array, step: float = 1e-5) -> Array:
-    """Central differences of a function at x [n]: column j is the change along x_j."""
-    shifts = step * np.eye(x.size)
-    columns = [(function(x + shift) - function(x - shift)) / (2 * step) for shift in shifts]
-    return np.stack(columns, axis=-1)
-
-
-def close(name: str, got: Array, expected: Array, tolerance: float) -> None:
-    """Raise AssertionError where two arrays differ by `tolerance` or more."""
-    error = float(np.abs(got - expected).max())
-    assert error < tolerance, f"{name} is off by {error:.2g}, more than {tolerance:g}"
-
-
-def compare_jacobian(jacobian: Callable[[Array], Array]) -> dict[str, str | int | float]:
-    """Compare a Jacobian, given p, with autograd in float64 and with central differences."""
-    import torch
-
-    for n in (2, 5, 40):
-        scores = np.random.default_rng(n).standard_normal(n) * 3
-        got = jacobian(softmax(scores))
-        close("difference", got, differences(softmax, scores), 1e-8)
-        leaf = torch.from_numpy(scores)
-        exact = torch.func.jacrev(lambda z: torch.softmax(z, 0))(leaf)
-        close("autograd", got, exact.numpy(), 1e-12)
-    return {"n": "2, 5, 40", "autograd_tolerance": 1e-12, "difference_tolerance": 1e-8}
-
-
 @verifier
-def softmax_jacobian_is_exact() -> dict[str, str | int | float]:
+def softmax_jacobian_is_exact(
+    sizes: Sequence[int] = (2, 5, 40),
+    scale: float = 3.0,
+    autograd_tolerance: float = 1e-12,
+    difference_tolerance: float = 1e-8,
+) -> dict[str, str | float]:
     """Check diag(p) - p pᵀ against autograd in float64 and against central differences.
 
     Formula: ∂p_i / ∂z_j = p_i · (δ_ij - p_j).
     Unit: check
     Source: definition
     """
-    return compare_jacobian(softmax_jacobian)
+    import torch
+
+    for n in sizes:
+        scores = np.random.default_rng(n).standard_normal(n) * scale
+        ours = softmax_jacobian(softmax(scores))
+        agree(ours, differences(softmax, scores), difference_tolerance, "the Jacobian by differences")
+        exact = torch.func.jacrev(lambda z: torch.softmax(z, 0))(torch.from_numpy(scores))
+        agree(ours, exact.numpy(), autograd_tolerance, "the Jacobian by autograd")
+    return {
+        "n": listed(sizes),
+        "autograd_tolerance": autograd_tolerance,
+        "difference_tolerance": difference_tolerance,
+    }
 
 
 @verifier
-def jacobian_structure() -> dict[str, str]:
+def jacobian_structure(
+    sizes: Sequence[int] = (2, 5, 40), tolerance: float = 1e-13, difference_tolerance: float = 1e-8
+) -> dict[str, str]:
     """Check that the Jacobian is symmetric, semidefinite, of rank n - 1, its rows summing to zero.
 
     It is the Hessian of the log-sum-exp, whose gradient the softmax is.
@@ -76,42 +65,37 @@ def jacobian_structure() -> dict[str, str]:
     Unit: check
     Source: definition
     """
-    for n in (2, 5, 40):
-        rng = np.random.default_rng(n)
-        scores, x = rng.standard_normal((2, n))
+    for n in sizes:
+        scores, x = np.random.default_rng(n).standard_normal((2, n))
         p = softmax(scores)
         jacobian = softmax_jacobian(p)
-        close("log-sum-exp", p, differences(lambda z: np.log(np.exp(z).sum()), scores), 1e-8)
-        close("Hessian", jacobian, differences(softmax, scores), 1e-8)
+        slope = differences(lambda z: np.log(np.exp(z).sum()), scores)
+        agree(p, slope, difference_tolerance, "the slope of the log-sum-exp")
+        agree(jacobian, differences(softmax, scores), difference_tolerance, "its Hessian")
         assert np.array_equal(jacobian, jacobian.T), "not symmetric"
-        close("row sum", jacobian.sum(axis=1), np.zeros(n), 1e-15)
-        close("x · J x", x @ jacobian @ x, p @ (x - p @ x) ** 2, 1e-13)
-        assert np.linalg.matrix_rank(jacobian, tol=1e-12) == n - 1, "rank is not n - 1"
-    return {"n": "2, 5, 40"}
-
-
-def compare_backward(backward: Callable[[Array, Array], Array]) -> dict[str, str | float]:
-    """Compare a row-wise softmax backward with autograd over a matrix of scores [m, n]."""
-    import torch
-
-    for rows, columns in ((1, 7), (6, 6), (3, 50)):
-        rng = np.random.default_rng(columns)
-        scores, upstream = rng.standard_normal((2, rows, columns)) * 2
-        leaf = torch.from_numpy(scores).requires_grad_()
-        weights = torch.softmax(leaf, -1)
-        (exact,) = torch.autograd.grad(weights, leaf, torch.from_numpy(upstream))
-        close("dS", backward(softmax(scores), upstream), exact.numpy(), 1e-12)
-    return {"shapes": "1x7, 6x6, 3x50", "tolerance": 1e-12}
+        agree(jacobian @ np.ones(n), np.zeros(n), tolerance, "a row's sum")
+        agree(x @ jacobian @ x, p @ (x - p @ x) ** 2, tolerance, "x · J x")
+        assert np.linalg.matrix_rank(jacobian) == n - 1, "rank is not n - 1"
+    return {"n": listed(sizes)}
 
 
 @verifier
-def softmax_backward_is_exact() -> dict[str, str | float]:
+def softmax_backward_is_exact(
+    shapes: Shapes = ((1, 7), (6, 6), (3, 50)), scale: float = 2.0, tolerance: float = 1e-12
+) -> dict[str, str | float]:
     """Check dS = P ∘ (dP - rowsum(P ∘ dP)) against autograd in float64.
 
     Unit: check
     Source: definition
     """
-    return compare_backward(softmax_backward)
+    import torch
+
+    for rows, columns in shapes:
+        scores, upstream = np.random.default_rng(columns).standard_normal((2, rows, columns)) * scale
+        leaf = torch.from_numpy(scores).requires_grad_()
+        (exact,) = torch.autograd.grad(torch.softmax(leaf, 1), leaf, torch.from_numpy(upstream))
+        agree(softmax_backward(softmax(scores), upstream), exact.numpy(), tolerance, "dS")
+    return {"shapes": ", ".join(f"{m}x{n}" for m, n in shapes), "tolerance": tolerance}
 
 
 @verifier
@@ -122,42 +106,45 @@ def explicit_jacobian_entries(rows: int, keys: int) -> int:
     Unit: 1
     Source: definition
     """
-    if rows < 1 or keys < 1:
-        raise ValueError(f"needs at least one row and one key: {rows}, {keys}")
+    arguments.counts(rows=rows, keys=keys)
     return rows * keys**2
 
 
 @verifier(tolerance=1e-6)
 def jacobian_norm(weights: tuple[float, ...], temperature: float = 1.0) -> float:
-    """Euclidean norm of the Jacobian of softmax(z / temperature) where it outputs `weights`.
+    """Spectral norm of the Jacobian of softmax(z / temperature) where it outputs `weights`.
 
     Formula: largest eigenvalue of (diag(p) - p pᵀ) / temperature.
     Unit: 1
     Source: definition
     """
-    p = np.array(weights, dtype=float)
-    if p.ndim != 1 or p.size == 0 or (p < 0).any() or abs(p.sum() - 1) > 1e-9:
-        raise ValueError(f"weights are not a distribution: {weights}")
-    if temperature <= 0:
-        raise ValueError(f"a temperature is above zero, not {temperature}")
-    return float(np.linalg.eigvalsh(softmax_jacobian(p))[-1]) / temperature
+    arguments.distribution(weights, "weights")
+    arguments.positive(temperature=temperature)
+    return float(np.linalg.eigvalsh(softmax_jacobian(np.array(weights)))[-1]) / temperature
 
 
 @verifier
-def jacobian_norm_is_at_most_half() -> dict[str, str | int]:
+def jacobian_norm_is_at_most_half(
+    n: int = 8,
+    concentrations: Sequence[float] = (0.05, 0.5, 5.0),
+    draws: int = 300,
+    seed: int = 0,
+    most: float = 0.5,
+    tolerance: float = 1e-12,
+) -> dict[str, str | int]:
     """Check Gershgorin's bound 2 p (1 - p) ≤ 1/2 on the Jacobian's norm over many distributions.
 
     Unit: check
     Source: definition
     """
-    rng = np.random.default_rng(0)
-    for concentration in (0.05, 0.5, 5.0):
-        for p in rng.dirichlet([concentration] * 8, size=300):
+    rng = np.random.default_rng(seed)
+    for concentration in concentrations:
+        for p in rng.dirichlet([concentration] * n, size=draws):
             norm = np.linalg.eigvalsh(softmax_jacobian(p))[-1]
             bound = (2 * p * (1 - p)).max()
-            assert norm <= bound + 1e-12, f"norm {norm:.3g} exceeds {bound:.3g}"
-            assert bound <= 0.5, f"the bound {bound:.3g} exceeds one half"
-    return {"n": 8, "dirichlet": "0.05, 0.5, 5", "trials": 900}
+            assert norm <= bound + tolerance, f"norm {norm:.3g} exceeds {bound:.3g}"
+            assert bound <= most, f"the bound {bound:.3g} exceeds {most}"
+    return {"n": n, "dirichlet": listed(concentrations), "trials": draws * len(concentrations)}
 
 
 WRONG: dict[str, Callable[[Array, Array], Array]] = {
@@ -177,50 +164,43 @@ def wrong_form_error(form: str) -> float:
     Unit: 1
     Source: definition
     """
-    if form not in WRONG:
-        raise ValueError(f"unknown form {form!r}; known: {', '.join(WRONG)}")
+    wrong = WRONG[arguments.one_of("form", form, WRONG)]
     scores, upstream = np.random.default_rng(0).standard_normal((2, 16, 16))
-    p, right = softmax(scores), softmax_backward(softmax(scores), upstream)
-    return float(np.linalg.norm(WRONG[form](p, upstream) - right) / np.linalg.norm(right))
-
-
-def compare_invariance(backward: Callable[[Array, Array], Array]) -> dict[str, int | float]:
-    """Check that a backward's rows sum to zero, and that a constant gradient passes as zero."""
-    rng = np.random.default_rng(0)
-    p, upstream = softmax(rng.standard_normal((20, 30))), rng.standard_normal((20, 30))
-    close("row sum", backward(p, upstream).sum(axis=1), np.zeros(20), 1e-13)
-    close("answer to a constant", backward(p, np.ones((20, 30))), np.zeros((20, 30)), 1e-13)
-    return {"rows": 20, "keys": 30, "tolerance": 1e-13}
+    p = softmax(scores)
+    right = softmax_backward(p, upstream)
+    return float(np.linalg.norm(wrong(p, upstream) - right) / np.linalg.norm(right))
 
 
 @verifier
-def gradient_is_shift_invariant() -> dict[str, int | float]:
+def gradient_is_shift_invariant(
+    rows: int = 20, keys: int = 30, seed: int = 0, tolerance: float = 1e-13
+) -> dict[str, int | float]:
     """Check that dS sums to zero over a row, and is zero where dP is constant over the row.
 
     Unit: check
     Source: definition
     """
-    return compare_invariance(softmax_backward)
-
-
-def compare_rows(backward: Callable[[Array, Array], Array]) -> dict[str, int]:
-    """Check that changing P and dP in one row leaves dS in every other row alone."""
-    rng = np.random.default_rng(0)
-    p, upstream = softmax(rng.standard_normal((6, 6))), rng.standard_normal((6, 6))
-    before = backward(p, upstream)
-    p[2], upstream[2] = softmax(rng.standard_normal(6)), rng.standard_normal(6)
-    others = [0, 1, 3, 4, 5]
-    moved = np.abs(backward(p, upstream) - before)
-    assert moved[others].max() == 0, "a row's gradient depends on another row"
-    assert moved[2].max() > 0, "the row's own gradient did not move"
-    return {"rows": 6, "keys": 6}
+    scores, upstream = np.random.default_rng(seed).standard_normal((2, rows, keys))
+    p = softmax(scores)
+    agree(softmax_backward(p, upstream).sum(axis=1), np.zeros(rows), tolerance, "a row's sum")
+    constant = np.ones((rows, keys))
+    agree(softmax_backward(p, constant), np.zeros((rows, keys)), tolerance, "the answer to a constant")
+    return {"rows": rows, "keys": keys, "tolerance": tolerance}
 
 
 @verifier
-def rows_do_not_mix() -> dict[str, int]:
+def rows_do_not_mix(rows: int = 6, keys: int = 6, row: int = 2, seed: int = 0) -> dict[str, int]:
     """Check that row i of dS depends on row i of P and dP alone.
 
     Unit: check
     Source: definition
     """
-    return compare_rows(softmax_backward)
+    rng = np.random.default_rng(seed)
+    scores, upstream = rng.standard_normal((2, rows, keys))
+    p = softmax(scores)
+    before = softmax_backward(p, upstream)
+    p[row], upstream[row] = softmax(rng.standard_normal(keys)), rng.standard_normal(keys)
+    moved = (softmax_backward(p, upstream) != before).any(axis=1)
+    assert not moved[np.arange(rows) != row].any(), "a row's gradient depends on another row"
+    assert moved[row], "the row's own gradient did not move"
+    return {"rows": rows, "keys": keys}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from proofdeck import verifier
 from verifiers import arguments
@@ -11,6 +12,7 @@ from verifiers import arguments
 TERA = 10**12
 GIGA = 10**9
 MEBI = 2**20
+GIBI = 2**30 / GIGA
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +21,14 @@ class Accelerator:
 
     name: str
     memory: int
-    """Bytes, the printed GB read as 10⁹ (TPU v4 alone is printed in GiB). The devices hold up to 7 % more,
+    """Bytes, the printed GB read as 10⁹ (TPU v4 and v5p are printed in GiB). The devices hold up to 7 % more,
     as what is printed as 80 GB is 80 GiB of chips, a part of which ECC and the driver keep."""
     bandwidth: int
     """Bytes a second between the device's memory and its chip."""
     peaks: Mapping[str, int]
     """FLOP/s (integers: operations a second) by data type, dense: without the doubling that NVIDIA prints
-    for structured sparsity, products of 16 bits and below on tensor cores accumulated in fp32."""
+    for structured sparsity, accumulated in fp32 where tensor cores can. fp64 and fp32 are the vector units',
+    which matrix products in these types may exceed on tensor cores (fp64 twice on A100, H100 and MI300X)."""
     l2: int
     """Bytes of the last cache that all cores share; 0 where the vendor prints none."""
     link: int
@@ -86,15 +89,16 @@ TABLE = {
         _row("h100-sxm", 80, 3350, HOPPER, 50, 900, "NVLink 4", 700, "nvidia2022h100"),
         _row("h100-pcie", 80, 2000, H100_PCIE, 50, 600, "NVLink 4 bridge", 350, "nvidia2022h100"),
         _row("h200", 141, 4800, HOPPER, 50, 900, "NVLink 4", 700, "nvidia2023"),
-        _row("b200", 180, 8000, B200, 126, 1800, "NVLink 5", 1000, "nvidia2024b200"),
+        # as the HGX board's; the DGX pages print 64 TB/s for eight, drivers tell 7,680 bits, 7.67 TB/s each
+        _row("b200", 180, 7700, B200, 126, 1800, "NVLink 5", 1000, "nvidia2024b200"),
         _row("l4", 24, 300, L4, 48, 64, "PCIe 4", 72, "nvidia2023l4"),
         _row("t4", 16, 320, T4, 4, 32, "PCIe 3", 70, "nvidia2018turing"),
         _row("a10g", 24, 600, A10G, 6, 64, "PCIe 4", 300, "nvidia2022a10g"),
         _row("rtx-4090", 24, 1008, ADA, 72, 64, "PCIe 4", 450, "nvidia2022ada"),
         _row("mi300x", 192, 5325, MI300X, 256, 896, "Infinity Fabric", 750, "amd2023mi300x"),
-        _row("tpu-v4", 32 * 1.073741824, 1200, _tera(bf16=275, int8=275), 0, 600, "ICI", 0, "jouppi2023"),
+        _row("tpu-v4", 32 * GIBI, 1200, _tera(bf16=275, int8=275), 0, 600, "ICI", 0, "jouppi2023"),
         _row("tpu-v5e", 16, 819, _tera(bf16=197, int8=393), 0, 400, "ICI", 0, "google2023v5e"),
-        _row("tpu-v5p", 95, 2765, _tera(bf16=459, int8=918), 0, 1200, "ICI", 0, "google2023v5p"),
+        _row("tpu-v5p", 95 * GIBI, 2765, _tera(bf16=459, int8=918), 0, 1200, "ICI", 0, "google2023v5p"),
     )
 }
 
@@ -102,6 +106,13 @@ TABLE = {
 def get(name: str) -> Accelerator:
     """Return the accelerator called `name`, or say which name was probably meant."""
     return TABLE[arguments.one_of("accelerator", name, TABLE)]
+
+
+def room(device: str, devices: int = 1, usable: float = 1.0) -> Fraction:
+    """Bytes of the usable share of so many devices' memory, exact: 0.41 means 41 hundredths."""
+    arguments.counts(devices=devices)
+    arguments.shares(usable=usable)
+    return devices * get(device).memory * Fraction(str(usable))
 
 
 @verifier
@@ -126,7 +137,9 @@ def bandwidth(device: str) -> int:
 
 @verifier
 def peak(device: str, dtype: str = "bf16") -> int:
-    """Dense peak rate of matrix products: no structured sparsity, 16 bits and below on tensor cores.
+    """Dense peak rate, without structured sparsity: tf32 and 16 bits and below on tensor cores.
+
+    That of fp32 and fp64 is the vector units'.
 
     Unit: FLOP/s
     Source: nvidia2021, nvidia2022h100

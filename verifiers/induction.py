@@ -59,9 +59,7 @@ def two_layers(tokens: Array, sharpness: float, ablated: bool) -> tuple[Array, A
     """
     length = len(tokens)
     before = np.eye(length, k=-1)
-    before[0, 0] = 1
     copied = before @ tokens if not ablated else np.zeros_like(tokens)
-    copied[0] = 0
     pattern = causal_softmax(sharpness * tokens @ copied.T)
     logits = sharpness * pattern @ tokens
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -105,7 +103,8 @@ def one_layer_is_blind_to_the_token_before(
 ) -> dict[str, int]:
     """In the first layer the score of a query at a key does not depend on the token before the key.
 
-    That is what an induction head must know, so one layer of attention cannot have one.
+    That is what an induction head must know, so one layer of attention cannot have one. Embeddings, of
+    positions too, belong to one place each.
 
     Unit: check
     Source: elhage2021

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 from proofdeck import verifier
 from verifiers import (
@@ -168,12 +169,12 @@ def cache_tokens(
     Unit: token
     Source: kwon2023
     """
-    arguments.counts(devices=devices)
-    arguments.shares(usable=usable)
+    room = hardware.room(device, devices, usable)
     weights = dtypes.nbytes(parameters.count(model), dtype) if weight_bytes is None else weight_bytes
     arguments.non_negative(weight_bytes=weights)
-    room = devices * hardware.memory(device) * usable - weights
-    return max(0, math.floor(room / kv_cache.per_token(model, None, cache_dtype or dtype)))
+    return max(
+        0, math.floor((room - Fraction(weights)) / kv_cache.per_token(model, None, cache_dtype or dtype))
+    )
 
 
 @verifier

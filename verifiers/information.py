@@ -114,6 +114,7 @@ def loss(perplexity: float) -> float:
     Unit: nat
     Source: definition
     """
+    arguments.positive(perplexity=perplexity)
     arguments.non_negative(**{"perplexity − 1": perplexity - 1})
     return math.log(perplexity)
 
@@ -136,8 +137,8 @@ def text_perplexity(probabilities: Sequence[float]) -> float:
 def bits(loss: float, symbols_per_token: float = 1.0) -> float:
     """Bits per token, or per byte or character, of a loss per token in nats.
 
-    Formula: L / ln 2 / (bytes or characters per token); unlike perplexity it does not depend on how the
-    tokenizer cuts the text.
+    Formula: L / ln 2 / (bytes or characters per token); per byte it compares models with different
+    tokenizers, which the perplexity of a token does not.
     Unit: bit
     Source: gao2020
     """

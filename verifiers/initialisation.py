@@ -13,25 +13,27 @@ SCHEMES = ("he", "xavier", "lecun", "heuristic")
 
 
 @verifier
-def std(scheme: str, fan_in: int, fan_out: int = 1) -> float:
-    """Standard deviation of a weight.
+def std(scheme: str, fan_in: int, fan_out: int | None = None) -> float:
+    """Standard deviation of a weight; only "xavier" looks at `fan_out`, and needs it.
 
     Formula: he √(2/fan_in); xavier √(2/(fan_in + fan_out)); lecun √(1/fan_in); heuristic, uniform within
-    ±1/√fan_in, √(1/(3·fan_in)).
+    ±1/√fan_in as linear layers of PyTorch are by default, √(1/(3·fan_in)).
     Unit: 1
     Source: he2015, glorot2010
     """
     arguments.one_of("scheme", scheme, SCHEMES)
-    arguments.counts(fan_in=fan_in, fan_out=fan_out)
-    if scheme == "he":
-        return math.sqrt(2 / fan_in)
+    arguments.counts(fan_in=fan_in)
+    if fan_out is not None:
+        arguments.counts(fan_out=fan_out)
     if scheme == "xavier":
+        if fan_out is None:
+            raise ValueError("xavier needs fan_out")
         return math.sqrt(2 / (fan_in + fan_out))
-    return math.sqrt(1 / fan_in) if scheme == "lecun" else math.sqrt(1 / (3 * fan_in))
+    return math.sqrt({"he": 2, "lecun": 1, "heuristic": 1 / 3}[scheme] / fan_in)
 
 
 @verifier
-def bound(scheme: str, fan_in: int, fan_out: int = 1) -> float:
+def bound(scheme: str, fan_in: int, fan_out: int | None = None) -> float:
     """Largest weight where a scheme draws uniformly instead of normally, of the same variance.
 
     Formula: √3 · std.
@@ -68,6 +70,9 @@ def propagated(
     scheme: str, layers: int, activation: str = "linear", width: int = 256, samples: int = 64
 ) -> dict[str, float]:
     """Simulate standard deviation and root mean square after a stack of square layers, standard normal in.
+
+    Weights are normal with the scheme's deviation, and there are no biases; `activation` is "linear", "relu" or
+    "tanh".
 
     Shapes: x (samples, width), weights (width, width).
     Unit: std=1, rms=1

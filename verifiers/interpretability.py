@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from proofdeck import verifier
+from verifiers import arguments
 from verifiers.calculus import agree, log_softmax
 
 Array = npt.NDArray[np.float64]
@@ -86,6 +87,8 @@ def parallel_block_gap(width: int = 64, hidden: int = 256, gain: float = 0.5, se
     Unit: 1
     Source: chowdhery2022
     """
+    arguments.counts(width=width, hidden=hidden)
+    arguments.positive(gain=gain)
     rng = np.random.default_rng(seed)
     x, attention = rng.standard_normal(width), rng.standard_normal((width, width)) * gain / np.sqrt(width)
     keys, values = (

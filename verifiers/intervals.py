@@ -129,7 +129,7 @@ def coverage(method: str, p: float, n: int, confidence: float = 0.95) -> float:
 
 @verifier
 def zero_failures_upper(n: int, confidence: float = 0.95) -> float:
-    """Upper bound of a failure rate after n trials without any failure; about 3 / n at 95 %.
+    """One-sided upper bound of a failure rate after n trials without a failure; about 3 / n at 95 %.
 
     Formula: 1 − (1 − confidence)^(1/n).
     Unit: 1
@@ -195,6 +195,7 @@ def bootstrap(
     z_score(confidence)
     arguments.counts(2, values=len(values))
     arguments.counts(resamples=resamples)
+    arguments.finite(**{f"values[{index}]": value for index, value in enumerate(values)})
     rng = np.random.default_rng(seed)
     means = rng.choice(np.asarray(values, dtype=float), (resamples, len(values))).mean(1)
     tail = (1 - confidence) / 2
@@ -225,6 +226,8 @@ def clustered_standard_error(clusters: Sequence[Sequence[float]]) -> float:
     """
     arguments.counts(2, clusters=len(clusters))
     arguments.counts(**{f"clusters[{index}]": len(scores) for index, scores in enumerate(clusters)})
+    for scores in clusters:
+        arguments.finite(**{f"scores[{index}]": score for index, score in enumerate(scores)})
     n = sum(map(len, clusters))
     mean = math.fsum(map(math.fsum, clusters)) / n
     return math.hypot(*(math.fsum(scores) - len(scores) * mean for scores in clusters)) / n

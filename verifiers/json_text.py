@@ -19,7 +19,7 @@ def valid(text: str) -> int:
     Source: rfc8259
     """
     try:
-        json.loads(text, parse_constant=_refuse)
+        json.loads(text, parse_constant=_refuse, parse_int=str)  # Python limits the digits of an int
     except ValueError:
         return 0
     return 1
@@ -73,7 +73,11 @@ def errors(schema: dict[str, Any], value: Any) -> list[str]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two JSON values are equal; 1 and true are not."""
+    """Whether two JSON values are equal; 1 and true are not, at any depth."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
 
 
@@ -83,10 +87,13 @@ KEYWORDS = {
 
 
 def keywords(schema: Any) -> set[str]:
-    """Every keyword of a schema and of the schemas in it."""
+    """Every keyword of a schema and of the schemas in it, all of which are objects."""
     if not isinstance(schema, dict):
-        return set()
-    inner = [*schema.get("properties", {}).values(), schema.get("items"), schema.get("additionalProperties")]
+        raise ValueError(f"a schema is an object, not {schema!r}")
+    inner = list(schema.get("properties", {}).values())
+    inner += [schema[name] for name in ("items", "additionalProperties") if name in schema]
+    if isinstance(schema.get("additionalProperties"), bool):
+        inner.pop()
     return set(schema).union(*map(keywords, inner))
 
 
@@ -117,7 +124,10 @@ TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true
 
 
 def complete_json(prefix: str) -> str:
-    """Close the beginning of a JSON text behind its last complete element; nothing becomes null."""
+    """Close the beginning of a JSON text behind its last element; nothing becomes null.
+
+    A number at the end counts as an element, though its next digits may be on the way.
+    """
     open_ones: list[str] = []
     best, at, key = "null", 0, False
     while found := TOKEN.match(prefix, at):

@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 from proofdeck import verifier
 from verifiers import arguments
+from verifiers.intervals import binomial
 from verifiers.sequences import paired
 
 Grader = Callable[[bool, bool], bool]
@@ -22,6 +23,7 @@ def win_rate(advantage: float, bonus: float, first: bool = True, noise: float = 
     Source: zheng2023
     """
     arguments.positive(noise=noise)
+    arguments.finite(advantage=advantage, bonus=bonus)
     lead = advantage + (bonus if first else -bonus)
     return NormalDist(0, noise * math.sqrt(2)).cdf(lead)
 
@@ -59,9 +61,9 @@ def majority(p: float, votes: int) -> float:
     """
     arguments.shares(p=p)
     arguments.counts(votes=votes)
-    chances = (math.comb(votes, k) * p**k * (1 - p) ** (votes - k) for k in range(votes + 1))
     # twice the weight of each outcome: 2 above one half, 1 at it
-    return math.fsum(chance * ((2 * k > votes) + (2 * k >= votes)) for k, chance in enumerate(chances)) / 2
+    weighed = (c * ((2 * k > votes) + (2 * k >= votes)) for k, c in enumerate(binomial(votes, p)))
+    return math.fsum(weighed) / 2
 
 
 @verifier
@@ -90,7 +92,7 @@ def observed_rate(true_rate: float, sensitivity: float, specificity: float) -> f
 
 @verifier
 def corrected_rate(observed: float, sensitivity: float, specificity: float) -> float:
-    """True pass rate from what a judge of known errors reports.
+    """True pass rate from what a judge of known errors reports; noise can put it below 0 or above 1.
 
     Formula: (observed + specificity − 1) / (sensitivity + specificity − 1).
     Unit: 1
@@ -129,6 +131,7 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
     Source: definition
     """
     pairs = paired(values=values, weights=weights)
+    arguments.finite(**{f"values[{index}]": value for index, value in enumerate(values)})
     arguments.non_negative(**{f"weights[{index}]": weight for index, weight in enumerate(weights)})
     arguments.positive(weight=math.fsum(weights))
     return math.fsum(v * w for v, w in pairs) / math.fsum(weights)

@@ -115,7 +115,10 @@ def critical_batch(loss: float, scale: float = 2e8, exponent: float = 0.21) -> f
 
 @verifier
 def optimum(compute: float) -> dict[str, float]:
-    """Size, batch, steps and tokens that spend a compute budget best, before Chinchilla.
+    """Size without embeddings, critical batch, least steps and tokens that spend a budget best, pre-Chinchilla.
+
+    The budget is the least compute that reaches the loss, at batches far below the critical one B; with
+    the least steps S it is 6 · N · B · S. Training at B takes twice of it, which D is for: 6ND is about 2C.
 
     Formula: N = 1.3·10⁹ · C^0.73, B = 2·10⁶ · C^0.24, S = 5.4·10³ · C^0.03, D = 2·10¹⁰ · C^0.27,
     C in PF-days.

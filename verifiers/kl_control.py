@@ -36,6 +36,7 @@ def tilt(reference: Array, rewards: Array, beta: float) -> Array:
 
 def _best(reference: Sequence[float], rewards: Sequence[float], beta: float) -> list[float]:
     arguments.positive(beta=beta)
+    arguments.finite(**{f"rewards[{index}]": reward for index, reward in enumerate(rewards)})
     shares = _reference(reference, len(rewards), "rewards")
     return [float(p) for p in tilt(shares, np.array(rewards, dtype=float), beta)]
 
@@ -113,8 +114,9 @@ def closed_form_is_best(
 def estimator(policy: Sequence[float], reference: Sequence[float], name: str = "k3") -> dict[str, float]:
     """Mean, bias and variance of a one-sample estimator of KL(policy ‖ reference), samples from the policy.
 
-    Formula: with δ = ln(p/reference): k1 δ, unbiased; k2 δ²/2, biased; k3 e^(−δ) − 1 + δ, unbiased and
-    never negative. `negative` is the probability of a negative estimate.
+    Formula: with δ = ln(p/reference): k1 δ, unbiased; k2 δ²/2, biased; k3 e^(−δ) − 1 + δ, never
+    negative, and unbiased where the policy can take every action, else too low by what the reference
+    gives to the others. `negative` is the probability of a negative estimate.
     Unit: mean=nat, bias=nat, variance=1, negative=1
     Source: schulman2020
     """
@@ -149,7 +151,7 @@ def gradients_of_estimators(actions: int = 5, seeds: int = 5, tolerance: float =
     Formula: k1: zero, as E[∇ln p] = 0; k2: the gradient of KL(p ‖ reference), p·(ln(p/r) − KL); k3: that of
     the reversed KL(reference ‖ p), p − reference.
     Unit: check
-    Source: schulman2020; derivative by complex step
+    Source: tang2025, liu2025kl; derivative by complex step
     """
     for seed in range(seeds):
         logits, reference = random_logits(actions, seed, scale=1.0)

@@ -8,7 +8,8 @@ import numpy as np
 
 from proofdeck import verifier
 from verifiers import arguments, dtypes, models
-from verifiers.cached_attention import Array, softmax
+from verifiers.attention import softmax
+from verifiers.cached_attention import Array
 
 
 @verifier
@@ -82,6 +83,8 @@ def absorbed_equals_decompressed(
     tolerance: float = 1e-12,
 ) -> dict[str, int | float]:
     """Check that decoding from the latents alone gives the attention of rebuilt keys and values.
+
+    Without the rotated part of keys, which is cached beside the latents and no map can absorb.
 
     Unit: check
     Source: deepseek2024v2

@@ -81,7 +81,7 @@ def gated_width(d_model: int, multiple: int = 256, multiplier: float = 1.0) -> i
 
     Formula: 8·d/3 rounded down, times the multiplier rounded down, up to the next multiple.
     Unit: 1
-    Source: touvron2023b
+    Source: touvron2023a, meta2023llamacode
     """
     arguments.counts(d_model=d_model, multiple=multiple)
     arguments.positive(multiplier=multiplier)

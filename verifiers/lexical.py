@@ -16,11 +16,14 @@ def bm25(
 ) -> float:
     """Score that one query term gives a document: a weight that saturates in the term's count.
 
+    The 1 inside the logarithm is Lucene's: without it a term in most documents would count negative.
+
     Formula: ln(1 + (N − df + ½) / (df + ½)) · tf (k1 + 1) / (tf + k1 (1 − b + b · length / mean length)).
     Unit: 1
     Source: robertson2009
     """
-    arguments.counts(0, tf=tf, df=df)
+    arguments.counts(0, tf=tf)
+    arguments.counts(min(tf, 1), df=df)
     arguments.counts(max(1, df), documents=documents)
     arguments.positive(length=length, mean_length=mean_length)
     arguments.non_negative(k1=k1)
@@ -53,6 +56,7 @@ def bm25_saturates(
     Source: robertson2009
     """
     arguments.counts(3, counts=counts)
+    arguments.counts(k1s=len(k1s))
     for k1 in k1s:
         scores = [bm25(tf, df, documents, length, length, k1) for tf in range(counts)]
         last = bm25(many, df, documents, length, length, k1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from proofdeck import verifier
 from verifiers import arguments, formats
-from verifiers.calculus import Array, agree, confirm_gradient, listed, log_softmax, random_logits
+from verifiers.calculus import Array, agree, confirm_gradient, listed, log_softmax, random_logits, vector
 
 
 def smoothed_target(classes: int, target: int, smoothing: float) -> Array:
@@ -47,10 +47,8 @@ def _divergence(reference: Array, logits: Array) -> complex:
 def _target_log_p(logits: Sequence[float], target: int) -> Array:
     """Log-probabilities, after a look at the target."""
     arguments.counts(2, classes=len(logits))
-    arguments.counts(0, target=target)
-    if target >= len(logits):
-        raise ValueError(f"target must lie in 0..{len(logits) - 1}, not {target}")
-    return log_softmax(np.array(logits, dtype=float))
+    arguments.counts(0, target=target, **{"classes − 1 − target": len(logits) - 1 - target})
+    return log_softmax(vector("logits", logits))
 
 
 @verifier(tolerance=1e-9)
@@ -83,7 +81,8 @@ def uniform(classes: int) -> float:
 def slope(probability: float, loss: str = "cross-entropy") -> float:
     """Derivative of a loss by the target's logit, when a sigmoid gives the target a probability.
 
-    Formula: cross-entropy −ln p: p − 1; squared error (1 − p)²: −2·p·(1 − p)².
+    Formula: cross-entropy −ln p: p − 1; squared error (1 − p)²: −2·p·(1 − p)². `objectives.slope` has a
+    softmax instead, and the errors of all its classes.
     Unit: 1
     Source: definition
     """
@@ -97,9 +96,9 @@ def slope(probability: float, loss: str = "cross-entropy") -> float:
 
 @verifier
 def exp_limit(dtype: str) -> float:
-    """The largest logit whose exponential is still finite in a format.
+    """The logit whose exponential is the largest finite number of a format.
 
-    Formula: ln of the largest finite number.
+    Formula: ln of that number.
     Unit: 1
     Source: IEEE 754
     """
@@ -110,8 +109,8 @@ def exp_limit(dtype: str) -> float:
 def softmax_zero_gap(dtype: str) -> float:
     """How far below the largest logit a class must lie for its softmax entry to round to zero.
 
-    Formula: −ln of half the smallest subnormal; with the other classes far below the first, the
-    softmax of a gap x is exp(−x) up to a factor that is one.
+    Formula: −ln of half the smallest subnormal, where subnormals are not flushed to zero; with the other
+    classes far below the first, the softmax of a gap x is exp(−x) up to a factor that is one.
     Unit: 1
     Source: IEEE 754
     """
@@ -201,7 +200,12 @@ def stable_form_is_exact(
                 moved = m + sum(((z - m).exp() for z in exact), Decimal()).ln()
                 agree(float(moved - total), 0.0, shift_tolerance, f"the sum shifted by {m}")
         agree(log_softmax(np.array(logits)), truth, tolerance, f"log-softmax of {logits}")
-    return {"logits": "from -1,000 to 1,000", "truth": f"{digits} decimal digits", "tolerance": tolerance}
+    flat = [z for logits in cases for z in logits]
+    return {
+        "logits": f"from {min(flat):,} to {max(flat):,}",
+        "truth": f"{digits} decimal digits",
+        "tolerance": tolerance,
+    }
 
 
 @verifier

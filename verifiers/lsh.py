@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from proofdeck import verifier
 from verifiers import arguments, minhash
 
@@ -20,7 +22,9 @@ def probability(similarity: float, bands: int, rows: int) -> float:
     """
     arguments.shares(similarity=similarity)
     arguments.counts(bands=bands, rows=rows)
-    return 1 - _missed(similarity, bands, rows)
+    if similarity == 1:
+        return 1.0
+    return -math.expm1(bands * math.log1p(-(similarity**rows)))  # 1 − (…)^b loses what is far below 1
 
 
 @verifier

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 from proofdeck import verifier
-from verifiers import arguments, dtypes, hardware, kv_cache, parameters
+from verifiers import arguments, dtypes, hardware, inference_time, kv_cache, parameters
 
 MOMENTS = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adagrad": 1, "lion": 1, "adam": 2, "adamw": 2}
 """Numbers that an optimiser keeps for each parameter."""
@@ -17,8 +18,10 @@ MIXED = ("bf16", "bf16", "fp32", "fp32")
 """Types of weights, gradients, master copies and moments in mixed precision."""
 
 
-def _stage(stage: int) -> None:
-    if stage not in range(4):
+def known_stage(stage: int) -> None:
+    """Raise ValueError unless ZeRO has this stage."""
+    arguments.counts(0, stage=stage)
+    if stage > 3:
         raise ValueError(f"stage must be 0, 1, 2 or 3, not {stage!r}")
 
 
@@ -97,7 +100,7 @@ def zero(
     Source: rajbhandari2020
     """
     arguments.counts(devices=devices)
-    _stage(stage)
+    known_stage(stage)
     whole = _count(model)
     shard = -(-whole // devices)
     each = _bytes_each(optimizer, (dtype, gradients, master, moments))
@@ -125,8 +128,7 @@ def devices(nbytes: float, device: str, usable: float = 1.0) -> int:
     Source: definition
     """
     arguments.positive(nbytes=nbytes, usable=usable)
-    arguments.shares(usable=usable)
-    return math.ceil(nbytes / (hardware.memory(device) * usable))
+    return math.ceil(Fraction(nbytes) / hardware.room(device, usable=usable))
 
 
 @verifier
@@ -150,13 +152,12 @@ def devices_for_training(
     Source: rajbhandari2020
     """
     arguments.positive(usable=usable)
-    arguments.shares(usable=usable)
-    _stage(stage)
+    known_stage(stage)
     whole = _count(model)
-    each = _bytes_each(optimizer, MIXED)
+    each = {part: Fraction(size) for part, size in _bytes_each(optimizer, MIXED).items()}
     kept = sum(size for part, size in each.items() if stage < SHARDED_FROM[part])
     spread = sum(each.values()) - kept
-    room = hardware.memory(device) * usable - kept * whole
+    room = hardware.room(device, usable=usable) - kept * whole
     if spread * whole <= room:
         return 1
     if not spread or room < spread:  # not even one parameter's share fits
@@ -173,16 +174,16 @@ def largest_model(device: str, bytes_per_parameter: float, devices: int = 1, usa
     Source: definition
     """
     arguments.positive(bytes_per_parameter=bytes_per_parameter, usable=usable)
-    arguments.counts(devices=devices)
-    arguments.shares(usable=usable)
-    return devices * hardware.memory(device) * usable / bytes_per_parameter
+    return float(hardware.room(device, devices, usable)) / bytes_per_parameter
 
 
 @verifier
 def read_time(
     model: str | float, device: str, dtype: str = "bf16", devices: int = 1, only_active: bool = False
 ) -> float:
-    """Least time to read a model's weights once: a lower bound of a decode step at any small batch.
+    """Least time to read all of a model's weights once, its table of tokens too.
+
+    A decode step reads all but that table, of which it looks rows up: inference_time.decode_step.
 
     Formula: bytes / (devices · bandwidth).
     Unit: s
@@ -197,11 +198,13 @@ def read_time(
 def decode_bytes(
     model: str, batch: int, context: int, kv_heads: int | None = None, dtype: str = "bf16"
 ) -> dict[str, float]:
-    """Bytes that one decode step reads at least: weights once, and every sequence's cache.
+    """Bytes that one decode step reads at least: weights once, and every sequence's cache, all layers'.
+
+    Without a table of which rows are looked up, and without the experts that random routing leaves out.
 
     Unit: weights=B, cache=B, total=B, cache_share=1
     Source: shazeer2019
     """
     cache = kv_cache.nbytes(model, context, kv_heads, dtype, batch)
-    read = weights(model, dtype)
+    read = inference_time.weights_read(model, batch, dtype)
     return {"weights": read, "cache": cache, "total": read + cache, "cache_share": cache / (read + cache)}

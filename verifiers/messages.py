@@ -16,8 +16,8 @@ def read(message: str) -> tuple[str, list[str]]:
     role, colon, ids = message.partition(":")
     arguments.one_of("role", role, ROLES)
     names = ids.split(",") if colon else []
-    if bool(names) != (role in ROLES[2:]) or "" in names:
-        raise ValueError(f"calls and results have ids, other messages none: {message!r}")
+    if bool(names) != (role in ROLES[2:]) or "" in names or len(set(names)) < len(names):
+        raise ValueError(f"calls and results have ids, each once, other messages none: {message!r}")
     return role, names
 
 

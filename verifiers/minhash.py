@@ -10,6 +10,7 @@ import numpy as np
 
 from proofdeck import verifier
 from verifiers import arguments
+from verifiers.truncation import decimal
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Item = str | int
@@ -35,6 +36,7 @@ def minima(sets: Sequence[Iterable[int]], universe: int, permutations: int, seed
     Ranks are drawn as numbers between 0 and 1, whose order is a random permutation.
     Shapes: sets × permutations.
     """
+    arguments.counts(0, seed=seed)
     ranks = np.random.default_rng(seed).random((permutations, universe))
     return np.stack([ranks[:, sorted(members)].min(axis=1) for members in sets])
 
@@ -108,13 +110,14 @@ def standard_error(similarity: float, permutations: int) -> float:
 def permutations_for(error: float, similarity: float = 0.5) -> int:
     """Fewest permutations whose estimate of a similarity has at most a given standard error.
 
-    Formula: ⌈J · (1 − J) / error²⌉.
+    Formula: ⌈J · (1 − J) / error²⌉, at least 1, of the decimals as written.
     Unit: 1
     Source: broder1997
     """
     arguments.shares(similarity=similarity)
     arguments.positive(error=error)
-    return math.ceil(similarity * (1 - similarity) / error**2)
+    share = decimal(similarity)
+    return max(1, math.ceil(share * (1 - share) / decimal(error) ** 2))
 
 
 @verifier

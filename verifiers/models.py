@@ -127,6 +127,7 @@ TABLE = {
         _gpt("gpt2-medium", 24, 1024, 16, 1024, "radford2019"),
         _gpt("gpt2-large", 36, 1280, 20, 1024, "radford2019"),
         _gpt("gpt2-xl", 48, 1600, 25, 1024, "radford2019"),
+        # vocabulary, biases and the shared head are GPT-2's, which it says to follow; it was never released
         _gpt("gpt3-175b", 96, 12288, 96, 2048, "brown2020"),
         _llama("llama-7b", (32, 4096, 32, 32, 128, 11008), 32000, 2048, L1),
         _llama("llama-13b", (40, 5120, 40, 40, 128, 13824), 32000, 2048, L1),

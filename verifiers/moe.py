@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,13 @@ def gates(logits: Array, active: int, renormalised: bool = True) -> Array:
     """Weights of the experts, zero for those not chosen."""
     weights = softmax(logits) * chosen(logits, active)
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True)) if renormalised else weights
+
+
+def known_routing(experts: int, active: int) -> None:
+    """Raise ValueError unless a token can visit so many experts."""
+    arguments.counts(experts=experts, active=active)
+    if active > experts:
+        raise ValueError(f"a token cannot visit {active} of {experts} experts")
 
 
 @verifier
@@ -79,9 +87,7 @@ def router_gradient(experts: int = 8, active: int = 2, renormalised: bool = True
     Unit: 1
     Source: shazeer2017, fedus2022
     """
-    arguments.counts(experts=experts, active=active)
-    if active > experts:
-        raise ValueError(f"a token cannot visit {active} of {experts} experts")
+    known_routing(experts, active)
     rng = np.random.default_rng(seed)
     logits, outputs = rng.standard_normal(experts), rng.standard_normal(experts)
     weights = gates(logits, active, renormalised)
@@ -98,9 +104,11 @@ def capacity(tokens: int, experts: int, active: int = 1, factor: float = 1.0) ->
     Unit: token
     Source: fedus2022
     """
-    arguments.counts(tokens=tokens, experts=experts, active=active)
+    known_routing(experts, active)
+    arguments.counts(tokens=tokens)
     arguments.positive(factor=factor)
-    return math.ceil(factor * tokens * active / experts)
+    # the factor as written: 1.1 in binary is a little more, and would make room for a token too many
+    return math.ceil(Fraction(str(factor)) * tokens * active / experts)
 
 
 @verifier(tolerance=1e-9)
@@ -160,7 +168,7 @@ def balance_gradient(logits: Array, active: int = 1) -> Array:
 
 @verifier
 def balance_loss(logits: Sequence[Sequence[float]], active: int = 1) -> float:
-    """Load-balancing loss of a batch before its coefficient: one for a perfectly even router.
+    """Load-balancing loss of a batch before its coefficient: one for an even router, N for a collapsed one.
 
     Formula: N · Σ_i f_i · P_i, f_i the share of choices that fall on expert i, P_i its mean probability.
     Shapes: logits (tokens, experts).
@@ -168,8 +176,9 @@ def balance_loss(logits: Sequence[Sequence[float]], active: int = 1) -> float:
     Source: fedus2022
     """
     rows = np.array(logits, dtype=float)
-    if rows.ndim != 2 or not 1 <= active <= rows.shape[1]:
-        raise ValueError(f"logits must be (tokens, experts) with {active} experts or more, not {rows.shape}")
+    if rows.ndim != 2 or not np.isfinite(rows).all():
+        raise ValueError(f"logits must be finite, (tokens, experts), not {logits}")
+    known_routing(rows.shape[1], active)
     return balance_loss_of(rows, active)
 
 
@@ -201,7 +210,7 @@ def bias_balancing(
     speed: float = 0.005,
     skew: float = 1.0,
 ) -> dict[str, float]:
-    """Imbalance, max load / mean load − 1, before and after a bias a expert is moved by the sign of its load.
+    """Imbalance, max load / mean load − 1, before and after biases that rise for idle experts and fall for busy.
 
     The bias enters the choice only, never the weights.
 
@@ -209,11 +218,11 @@ def bias_balancing(
     Unit: before=1, after=1
     Source: wang2024balance
     """
-    arguments.counts(experts=experts, active=active, tokens=tokens)
+    known_routing(experts, active)
+    arguments.counts(tokens=tokens)
     arguments.counts(0, steps=steps)
     arguments.positive(speed=speed)
-    if active > experts:
-        raise ValueError(f"a token cannot visit {active} of {experts} experts")
+    arguments.finite(skew=skew)
     rng = np.random.default_rng(0)
     taste = skew * rng.standard_normal(experts)
 

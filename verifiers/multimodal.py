@@ -21,7 +21,7 @@ def projector(d_vision: int, d_model: int, hidden: int = 0) -> int:
 
     Formula: (d_vision + 1) · d_model; with a hidden layer (d_vision + 1) · hidden + (hidden + 1) · d_model.
     Unit: param
-    Source: liu2023llava
+    Source: liu2023llava, liu2024llava
     """
     arguments.counts(d_vision=d_vision, d_model=d_model)
     arguments.counts(0, hidden=hidden)
@@ -34,7 +34,7 @@ def projector(d_vision: int, d_model: int, hidden: int = 0) -> int:
 def cross_attention(d_vision: int, d_model: int, blocks: int, d_ff: int = 0) -> int:
     """Parameters of gated cross-attention blocks: attention to the image, a feed-forward block, two gates.
 
-    Norms and biases are left out.
+    Norms and biases are left out; all heads together are as wide as the model.
 
     Formula: blocks · (2 · d_model² + 2 · d_vision · d_model + 2 · d_model · d_ff + 2), d_ff four times
     d_model unless given.

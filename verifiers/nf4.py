@@ -85,7 +85,7 @@ def sqnr(grid: str = "nf4", block: int = 64, blocks: int = 2000, seed: int = 0) 
     """Signal over quantisation noise of normal weights, in dB, one absmax scale a block.
 
     Formula: 10·log₁₀(Σ w² / Σ (w − ŵ)²), ŵ = s·(level nearest to w/s), s = max |w| over the block; `grid` is
-    nf4, int4 (±7), fp4 (E2M1) or lloyd-max (the best 16 levels for these weights).
+    nf4, int4 (±7), fp4 (E2M1) or lloyd-max (16 levels fitted to the scaled weights themselves).
     Unit: 1
     Source: dettmers2023
     """

@@ -10,12 +10,15 @@ import numpy as np
 
 from proofdeck import verifier
 from verifiers import arguments
-from verifiers.calculus import Array, confirm_gradient, listed, log_softmax, random_logits
-
-
-def _logits(logits: Sequence[float]) -> Array:
-    arguments.counts(2, classes=len(logits))
-    return np.array(logits, dtype=float)
+from verifiers.calculus import (
+    Array,
+    confirm_gradient,
+    listed,
+    log_softmax,
+    random_logits,
+    softmax,
+    vector,
+)
 
 
 def _logsumexp(logits: Array) -> complex:
@@ -28,7 +31,7 @@ def _z_loss(coefficient: float, logits: Array) -> complex:
 
 def z_loss_gradient_in_logits(logits: Array, coefficient: float) -> Array:
     """Closed form of the gradient of c·logsumexp(z)² in z."""
-    return np.asarray(2 * coefficient * _logsumexp(logits).real * np.exp(log_softmax(logits)))
+    return np.asarray(2 * coefficient * _logsumexp(logits).real * softmax(logits))
 
 
 @verifier
@@ -55,14 +58,14 @@ def of_probability(probability: float, loss: str = "cross-entropy", focus: float
 def slope(logits: Sequence[float], target: int, loss: str = "cross-entropy") -> float:
     """Derivative of a loss by the target's logit, when a softmax gives the probabilities.
 
-    Formula: cross-entropy: p_c − 1; squared error Σ (p_k − y_k)²: 2·p_c·(p_c − 1 − Σ p_k·(p_k − y_k)).
+    Formula: cross-entropy: p_c − 1; squared error Σ (p_k − y_k)²: 2·p_c·(p_c − 1 − Σ p_k·(p_k − y_k)), with
+    two classes twice that of `losses.slope`, whose sigmoid has one error only.
     Unit: 1
     Source: definition
     """
-    p = np.exp(log_softmax(_logits(logits)))
-    arguments.counts(0, target=target)
-    if target >= len(logits):
-        raise ValueError(f"target must lie in 0..{len(logits) - 1}, not {target}")
+    arguments.counts(2, classes=len(logits))
+    arguments.counts(0, target=target, **{"classes − 1 − target": len(logits) - 1 - target})
+    p = softmax(vector("logits", logits))
     miss = p.copy()
     miss[target] -= 1
     slopes = {"cross-entropy": miss[target], "squared": 2 * p[target] * (miss[target] - p @ miss)}
@@ -78,7 +81,8 @@ def z_loss(logits: Sequence[float], coefficient: float = 1e-4) -> float:
     Source: chowdhery2022
     """
     arguments.positive(coefficient=coefficient)
-    return _z_loss(coefficient, _logits(logits)).real
+    arguments.counts(2, classes=len(logits))
+    return _z_loss(coefficient, vector("logits", logits)).real
 
 
 @verifier
@@ -88,7 +92,7 @@ def z_loss_gradient(
     coefficients: Sequence[float] = (1e-4, 0.5),
     tolerance: float = 1e-12,
 ) -> dict[str, object]:
-    """Check the gradient of the z-loss in the logits: it lowers or raises all of them together.
+    """Check the gradient of the z-loss in the logits: it lowers all of them or raises all, each by its share.
 
     Formula: 2·c·ln Z · p.
     Shapes: z, p [K].

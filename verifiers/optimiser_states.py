@@ -9,7 +9,7 @@ import numpy as np
 
 from proofdeck import verifier
 from verifiers import arguments, dtypes
-from verifiers.calculus import Array, agree
+from verifiers.calculus import Array, agree, vector
 
 PER_WEIGHT = {"sgd": 0, "momentum": 1, "lion": 1, "muon": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
 """State values for each weight; Adafactor's depend on the shape."""
@@ -68,7 +68,7 @@ def factored_states(
     """Check what the factored second moment of Adafactor keeps of the full one.
 
     Formula: V̂ = R·C/ΣV has V's row and column sums, is V itself where V has rank one, and no other matrix
-    of rank one is nearer in the generalised KL divergence.
+    of rank one is nearer in the generalised KL divergence (random ones are tried).
     Unit: check
     Source: shazeer2018
     """
@@ -81,7 +81,8 @@ def factored_states(
         agree(factored(estimate), estimate, tolerance, "the estimate of a matrix of rank one")
         nearest = generalised_divergence(full, estimate)
         for step in steps:
-            other = estimate * np.exp(step * generator.standard_normal((rows, 1)))
+            scales = np.add.outer(generator.standard_normal(rows), generator.standard_normal(columns))
+            other = estimate * np.exp(step * scales)
             assert generalised_divergence(full, other) > nearest, "another matrix of rank one is nearer"
     return {"rows": rows, "columns": columns, "seeds": seeds, "tolerance": tolerance}
 
@@ -99,7 +100,7 @@ def blockwise(numbers: Array, block: int, bits: int) -> Array:
 
 @verifier
 def blockwise_error(numbers: Sequence[float], block: int, bits: int = 8) -> dict[str, float]:
-    """Errors of states that are quantised in blocks, each by its own largest size.
+    """Errors of states that are quantised in blocks, each by its own largest size, with evenly spaced codes.
 
     Formula: scale = max|x|/(2^(b−1) − 1) of the block, x̂ = round(x/scale)·scale; `zeroed` counts numbers
     that are not zero and become it.
@@ -108,7 +109,7 @@ def blockwise_error(numbers: Sequence[float], block: int, bits: int = 8) -> dict
     """
     arguments.counts(numbers=len(numbers), block=block)
     arguments.counts(2, bits=bits)
-    exact = np.array(numbers, dtype=float)
+    exact = vector("numbers", numbers)
     kept = blockwise(exact, block, bits)
     error = abs(kept - exact)
     zeroed = int(((kept == 0) & (exact != 0)).sum())

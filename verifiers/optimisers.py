@@ -117,13 +117,15 @@ def weight_after(
     """A weight after an optimiser has seen these gradients, one a step.
 
     Formula: sgd w − η·g; momentum v = β₁v + g, w − η·v; nesterov w − η·(g + β₁v); rmsprop
-    w − η·g/(√v + ε); adam w − η·m̂/(√v̂ + ε), m̂ = m/(1 − β₁^t), v̂ = v/(1 − β₂^t), g with λ·w added; adamw
-    the same step after w·(1 − η·λ) instead; lion w·(1 − η·λ) − η·sign(β₁m + (1 − β₁)g).
+    w − η·g/(√v + ε); adam w − η·m̂/(√v̂ + ε), m̂ = m/(1 − β₁^t), v̂ = v/(1 − β₂^t); in all these g has λ·w
+    added. adamw: adam's step after w·(1 − η·λ) instead; lion w·(1 − η·λ) − η·sign(β₁m + (1 − β₁)g), where m
+    is averaged by β₂. Momentum and Nesterov sum gradients, as PyTorch does.
     Unit: 1
     Source: kingma2015, loshchilov2019, chen2023
     """
     settings = Settings(learning_rate, beta1, beta2, epsilon, weight_decay)
     settings.check()
+    arguments.finite(weight=weight, **{f"gradients[{index}]": g for index, g in enumerate(gradients)})
     rule, state = known_rule(optimiser), State(weight)
     for gradient in gradients:
         rule(state, gradient, settings)
@@ -211,9 +213,9 @@ def memory(beta: float) -> dict[str, float]:
 
 @verifier
 def rare_gradient_gain(probability: float, size: float = 1.0) -> float:
-    """Factor by which Adam multiplies a gradient of one size that comes in a share of the steps.
+    """Factor by which Adam's second moment scales a gradient of one size that comes in a share of the steps.
 
-    Formula: 1/√v = 1/(√p · |g|): a small gradient and a rare one are both enlarged.
+    Formula: 1/√v = 1/(√p · |g|) on long average: a small gradient and a rare one are both enlarged.
     Unit: 1
     Source: kingma2015
     """

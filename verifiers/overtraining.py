@@ -87,13 +87,14 @@ def lifetime_compute(params: float, tokens: float, served: float) -> float:
 
 @verifier
 def lifetime_optimum(target: float, served: float, fit: Fit = "chinchilla") -> dict[str, float]:
-    """Model that reaches a loss and costs least over training and serving together.
+    """Model that reaches a loss and costs least in FLOPs over training and serving together.
 
     Formula: least 6ND + 2N · D_served with L(N, D) = target, where
     α·A/N^α = β·B/D^β · (1 + D_served / (3D)).
     Unit: params=param, tokens=token, tokens_per_param=1, compute=FLOP, saved=1
     Source: sardana2024
     """
+    arguments.non_negative(served=served)
     best = scaling.compute_for_loss(target, fit)
     floor, a, b, alpha, beta = scaling.law(fit)
     excess = target - floor

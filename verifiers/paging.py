@@ -68,7 +68,7 @@ def mean_empty_slots(block: int = 16) -> float:
 
 
 @verifier
-def exponential_waste(mean_length: float, block: int = 16) -> float:
+def geometric_waste(mean_length: float, block: int = 16) -> float:
     """Expected share of empty reserved slots when lengths are geometric with a given mean.
 
     Formula: 1 − m · (1 − s^b) / b with s = 1 − 1/m: a request ends after a given token with chance 1/m.
@@ -102,15 +102,16 @@ def shared_blocks(prefix: int, suffixes: Sequence[int], block: int = 16, share: 
 def cached_tokens(prompts: Sequence[Sequence[int]], block: int = 16) -> dict[str, int]:
     """Prompt tokens found in blocks of earlier prompts, where a block counts only after an equal prefix.
 
+    Nothing is evicted, and at least the last token of a prompt is computed, or it would have no logits.
+
     Unit: hit=token, total=token
     Source: kwon2023
     """
-    arguments.counts(block=block)
+    arguments.counts(block=block, prompts=len(prompts))
     seen: set[tuple[int, ...]] = set()
     hit = 0
     for prompt in prompts:
         prefixes = [tuple(prompt[: block * (full + 1)]) for full in range(len(prompt) // block)]
-        # a request keeps at least its last token to compute, or it would have no logits
         hit += block * sum(len(prefix) < len(prompt) and prefix in seen for prefix in prefixes)
         seen.update(prefixes)
     return {"hit": hit, "total": sum(len(prompt) for prompt in prompts)}
@@ -133,7 +134,7 @@ def shared_fraction(prefix: float, suffix: float) -> float:
 def affinity_hit_rate(turns: int, shards: int, sticky: bool) -> float:
     """Expected share of a dialogue's turns that reach a shard which holds its earlier turns.
 
-    A turn sent to a random shard finds the cache of any earlier visit there.
+    Else each turn goes to a random one, which finds the cache of any earlier visit there; nothing is evicted.
 
     Formula: sticky (T − 1) / T; random 1 − (1 − r^T) / (T · (1 − r)), r = 1 − 1/shards.
     Unit: 1

@@ -50,14 +50,13 @@ def gradient_traffic(model: str | float, devices: int, stage: int, dtype: str = 
     """Bytes that each device sends in a step of data parallelism under a ZeRO stage.
 
     Stages 0 to 2 sum gradients and spread the result, or the weights made of it; stage 3 gathers the
-    weights for the forward and again for the backward.
+    weights for the forward and again for the backward, and scatters the sums of gradients of the same type.
 
     Formula: 2 · (n − 1) / n · bytes of the model; 3 · (n − 1) / n at stage 3.
     Unit: B
     Source: rajbhandari2020
     """
-    if stage not in range(4):
-        raise ValueError(f"stage must be 0, 1, 2 or 3, not {stage!r}")
+    memory.known_stage(stage)
     once = collectives.sent(memory.weights(model, dtype), devices, "all_gather")
     return (3 if stage == 3 else 2) * once
 
@@ -93,7 +92,8 @@ def activation_bytes(
     Unit: B
     Source: korthikanti2022
     """
-    arguments.counts(d_model=d_model, tokens=tokens, batch=batch)
+    arguments.counts(tokens=tokens, batch=batch)
+    arguments.divides(d_model, heads, "columns")
     arguments.divides(heads, tensor, "heads")
     arguments.one_of("recomputation", recompute, ("none", "selective", "full"))
     width = tokens * batch * d_model
@@ -125,13 +125,15 @@ def accumulated_gradient(
     """Gradient accumulated over shards, against that of the mean loss over all tokens at once.
 
     Squared error of a linear model on random data. "equal" averages the shards' mean gradients, as data
-    parallelism does; "sum" forgets to divide; "tokens" weights each shard by its size.
+    parallelism does; "sum" forgets to divide; "tokens" weights each shard by its size. `ratio` is the
+    length found along the gradient over that gradient's own, `error` the distance to it over its length.
 
     Unit: ratio=1, error=1
     Source: definition
     """
-    for index, size in enumerate(sizes):
-        arguments.counts(**{f"sizes[{index}]": size})
+    arguments.counts(shards=len(sizes), width=width)
+    arguments.counts(0, seed=seed)
+    arguments.counts(**{f"sizes[{index}]": size for index, size in enumerate(sizes)})
     arguments.one_of("weighting", weighting, ("equal", "sum", "tokens"))
     integers, count = np.random.default_rng(seed).integers, sum(sizes)
     x = integers(-9, 10, (count, width))

@@ -123,9 +123,9 @@ def share(model: str, part: str) -> float:
 
 @verifier
 def block_share(model: str, part: str = "feed_forward") -> float:
-    """Share of the matrices within the blocks that is the attention's or the feed-forward's.
+    """Share of the blocks' parameters, norms apart, that is the attention's or the feed-forward part's.
 
-    Formula: part / (attention + feed-forward), embedding, norms and head left out.
+    Formula: part / (attention + feed-forward), biases and routers among them; no embedding, no head.
     Unit: 1
     Source: definition
     """
@@ -164,6 +164,8 @@ def decoder(
     if head_dim is None:
         arguments.divides(d_model, heads, "columns")
         head_dim = d_model // heads
+    if not experts and (active_experts or shared_experts or dense_layers or d_expert is not None):
+        raise ValueError("active and shared experts, their width and dense layers need `experts`")
     d_expert = d_ff if d_expert is None else d_expert
     arguments.counts(head_dim=head_dim, d_expert=d_expert)
     mixture = None

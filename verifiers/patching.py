@@ -23,14 +23,15 @@ METRICS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = 
 
 @verifier
 def recovery(clean: float, corrupt: float, patched: float) -> float:
-    """Share of a metric's loss that a patch makes good: one at best, negative where it does harm.
+    """Share of what corruption costs a metric that a patch makes good: negative for harm, above one for more.
 
-    Formula: 1 - |patched - clean| / |corrupt - clean|.
+    Formula: (patched - corrupt) / (clean - corrupt).
     Unit: 1
-    Source: meng2022
+    Source: zhang2024patching
     """
-    arguments.positive(**{"|corrupt - clean|": abs(corrupt - clean)})
-    return 1 - abs(patched - clean) / abs(corrupt - clean)
+    arguments.finite(patched=patched)
+    arguments.positive(**{"|clean - corrupt|": abs(clean - corrupt)})
+    return (patched - corrupt) / (clean - corrupt)
 
 
 def network(layers: int, width: int, seed: int) -> Array:
@@ -63,9 +64,10 @@ def whole_layer_patch_recovers_all(
     seed: int = 0,
     tolerance: float = 1e-12,
 ) -> dict[str, int | float]:
-    """Check that clean activations at all positions of any layer restore the output, and one position's do not.
+    """Check that clean activations at all positions after any layer restore the output.
 
-    So a whole layer's recovery says nothing of where the work is done.
+    Those before the corrupted position change nothing, and those after it do not suffice. So a whole layer's
+    recovery says nothing of where the work is done.
 
     Unit: check
     Source: meng2022

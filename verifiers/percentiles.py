@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from statistics import NormalDist
 
 from proofdeck import verifier
@@ -59,13 +60,14 @@ def quantile_ratio(family: str, high: float, low: float, cv: float = 1.0) -> flo
 
 @verifier
 def cv_for_ratio(high: float, low: float, ratio: float) -> float:
-    """Relative deviation at which a normal distribution's percentiles stand in a ratio.
+    """Relative deviation at which a normal distribution's two positive percentiles stand in a ratio.
 
     Formula: cv = (r − 1) / (z_high − r · z_low).
     Unit: 1
     Source: definition
     """
     _inside(high=high, low=low)
+    arguments.positive(ratio=ratio, **{"high - low": high - low})
     over = NORMAL.inv_cdf(high) - ratio * NORMAL.inv_cdf(low)
     if ratio <= 1 or over <= 0:
         raise ValueError(f"no normal distribution has a ratio of {ratio} between {low} and {high}")
@@ -146,7 +148,9 @@ def of_samples(share: float, latencies: Sequence[float]) -> float:
     """
     _inside(share=share)
     arguments.counts(samples=len(latencies))
-    return sorted(latencies)[math.ceil(share * len(latencies)) - 1]
+    arguments.non_negative(**{f"latencies[{index}]": time for index, time in enumerate(latencies)})
+    # as the decimal that was written: 0.07 · 100 is a hair above 7 in binary
+    return sorted(latencies)[math.ceil(Fraction(str(share)) * len(latencies)) - 1]
 
 
 @verifier
@@ -169,6 +173,8 @@ def higher_percentiles_are_no_lower(samples: int = 200, seeds: int = 3, steps: i
     """
     import random
 
+    arguments.counts(samples=samples, seeds=seeds)
+    arguments.counts(3, steps=steps)
     for seed in range(seeds):
         source = random.Random(seed)
         latencies = [source.random() for _ in range(samples)]

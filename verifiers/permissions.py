@@ -69,7 +69,8 @@ def decision(
     matched: set[str], hook: str, mode: str, writes: bool, order: Sequence[str] | None = None
 ) -> str:
     """Take the strictest word of all layers, or the first one in an order; without any, ask the user."""
-    said = [layer_says(layer, matched, hook, mode, writes) for layer in order or LAYERS]
+    layers = LAYERS if order is None else order
+    said = [layer_says(layer, matched, hook, mode, writes) for layer in layers]
     if order is not None:
         return next((word for word in said if word), "ask")
     return next((word for word in STRICTEST_FIRST if word in said), "ask")
@@ -145,7 +146,7 @@ def executed(decisions: Sequence[str], test: str = "equal") -> int:
 
 
 def simple_commands(text: str) -> list[str] | None:
-    """Simple commands of a shell text; None where a part is substituted, redirected or unfinished."""
+    """Simple commands of a shell text; None where a part is substituted, redirected, noted or unfinished."""
     commands, quote, escaped = [""], "", False
     for char in text:
         if escaped:
@@ -158,13 +159,13 @@ def simple_commands(text: str) -> list[str] | None:
             quote = "" if char == quote else quote
         elif char in "'\"":
             quote = char
-        elif char in "<>()":
-            return None
+        elif char in "<>()" or (char == "#" and not commands[-1][-1:].strip()):
+            return None  # a comment hides quotes from the shell that would swallow the next line here
         elif char in ";&|\n":
             commands.append("")
             continue
         commands[-1] += char
-    return None if quote or escaped else [command.strip() for command in commands]
+    return None if quote or escaped else [command.strip(" \t") for command in commands]
 
 
 def safe_command(text: str, allowed: Sequence[str]) -> bool:
@@ -179,8 +180,8 @@ def safe_command(text: str, allowed: Sequence[str]) -> bool:
 def command_allowed(text: str, allowed: Sequence[str]) -> int:
     """1 if each simple command of a shell text begins with an allowed command and nothing is hidden in it.
 
-    Chains (`;`, `&&`, `|`, line ends) are judged part by part; substitutions, redirections and
-    subshells are refused.
+    Chains (`;`, `&&`, `|`, line ends) are judged part by part; substitutions, redirections,
+    subshells and comments are refused.
 
     Unit: 1
     Source: definition
@@ -195,7 +196,8 @@ def confirm_chains(judge: Callable[[str, Sequence[str]], bool], good: str, bad: 
     """Check that an allowed command passes alone and with arguments, and never with another behind it."""
     for text in (good, f"{good} --all", f"{good} '; {bad}'", f'{good} "&& {bad}"', f"{good} ; {good}"):
         assert judge(text, [good]), f"{text!r} is refused"
-    for text in (bad, f"{good}x", "", f"{bad} {good}", *(f"{good}{joint}{bad}" for joint in JOINTS)):
+    noted = f"{good} # '\n{bad} # '"
+    for text in (bad, f"{good}x", "", f"{bad} {good}", noted, *(f"{good}{joint}{bad}" for joint in JOINTS)):
         assert not judge(text, [good]), f"{text!r} is allowed"
 
 

@@ -13,6 +13,8 @@ from verifiers import arguments
 def bubble(stages: int, microbatches: int, chunks: int = 1) -> float:
     """Share of a step that each stage is idle, with GPipe or 1F1B; `chunks` of layers a stage interleave.
 
+    Stages are equally fast, and what they send takes no time.
+
     Formula: (p − 1) / (v · m + p − 1).
     Unit: 1
     Source: huang2019, narayanan2021
@@ -70,7 +72,7 @@ def held_layers(layers: int, stages: int, microbatches: int, stage: int = 0, sch
     """Layers' activations, each of one micro-batch, that a stage holds at once.
 
     Formula: layers / p · micro-batches in flight: on the first stage of 1F1B all the layers, as without
-    a pipeline.
+    a pipeline, once there are as many micro-batches as stages.
     Unit: 1
     Source: korthikanti2022
     """
@@ -98,6 +100,7 @@ def simulate(
     Unit: seconds=s, idle=1, held=1
     Source: huang2019, narayanan2021
     """
+    arguments.counts(stages=stages)
     arguments.positive(forward=forward, backward=backward)
     todo = [_order(stages, microbatches, stage, schedule) for stage in range(stages)]
     cost = {"forward": forward, "backward": backward}

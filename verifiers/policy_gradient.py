@@ -16,6 +16,12 @@ Baseline = Callable[[Array], Array]
 """Baselines of a group of samples from their rewards."""
 
 
+def _finite(**series: Sequence[float]) -> None:
+    """Raise ValueError unless every number of every series is finite."""
+    for name, numbers in series.items():
+        arguments.finite(**{f"{name}[{index}]": number for index, number in enumerate(numbers)})
+
+
 def leave_one_out(rewards: Array) -> Array:
     """Mean of the other samples' rewards."""
     return np.asarray((rewards.sum() - rewards) / (len(rewards) - 1))
@@ -41,6 +47,11 @@ def true_gradient(logits: Array, rewards: Array) -> Array:
     return complex_step(lambda z: (np.exp(log_softmax(z)) * rewards).sum(), logits)
 
 
+def centred(values: Array) -> Array:
+    """Values less their mean; exactly zero where all are equal, though the mean is rounded."""
+    return np.where(np.ptp(values) > 0, values - values.mean(), 0.0)
+
+
 def discounted(rewards: Sequence[float], gamma: float) -> list[float]:
     """Sum of the rewards from each step on, later ones discounted."""
     sums = [0.0]
@@ -59,6 +70,7 @@ def discounted_return(rewards: Sequence[float], gamma: float = 1.0, step: int = 
     """
     arguments.shares(gamma=gamma)
     arguments.counts(0, step=step, **{"rewards − step − 1": len(rewards) - step - 1})
+    _finite(rewards=rewards)
     return discounted(rewards, gamma)[step]
 
 
@@ -72,8 +84,8 @@ def largest_centred_return(rewards: Sequence[float], gamma: float = 1.0) -> floa
     """
     arguments.counts(steps=len(rewards))
     arguments.shares(gamma=gamma)
-    sums = np.array(discounted(rewards, gamma))
-    return float(abs(sums - sums.mean()).max())
+    _finite(rewards=rewards)
+    return float(abs(centred(np.array(discounted(rewards, gamma)))).max())
 
 
 @verifier
@@ -94,6 +106,7 @@ def advantage(
     arguments.counts(0, step=step, **{"rewards − step − 1": len(rewards) - step - 1})
     if len(values) != len(rewards) + 1:
         raise ValueError(f"{len(rewards)} rewards need {len(rewards) + 1} values, not {len(values)}")
+    _finite(rewards=rewards, values=values)
     following = zip(rewards, values[1:], values[:-1], strict=True)
     errors = [reward + gamma * after - here for reward, after, here in following]
     return discounted(errors[step:], gamma * smoothing)[0]
@@ -101,10 +114,10 @@ def advantage(
 
 def standardised(rewards: Array, free: int, epsilon: float) -> Array:
     """Rewards less their mean, over their standard deviation with n − free; NaN where that does not exist."""
-    centred = rewards - rewards.mean()
+    away = centred(rewards)
     with np.errstate(all="ignore"):
-        spread = np.sqrt(np.divide(centred @ centred, len(rewards) - free))
-        return np.asarray(centred / (spread + epsilon))
+        spread = np.sqrt(np.divide(away @ away, len(rewards) - free))
+        return np.asarray(away / (spread + epsilon))
 
 
 @verifier
@@ -114,15 +127,16 @@ def group_advantage(
     """Advantage of a sample within its group, as in GRPO.
 
     Formula: (r − mean)/(s + ε), s the standard deviation with n − 1 (sample), with n (population), or no
-    division (none); an error where all rewards are equal and ε = 0, or one reward has no s with n − 1.
+    division (none); an error where s is zero and ε is, or where one reward has no s with n − 1.
     Unit: 1
     Source: shao2024, liu2025
     """
     arguments.counts(0, sample=sample, **{"rewards − sample − 1": len(rewards) - sample - 1})
     arguments.non_negative(epsilon=epsilon)
+    _finite(rewards=rewards)
     group = np.array(rewards, dtype=float)
     if arguments.one_of("spread", spread, ("sample", "population", "none")) == "none":
-        return float((group - group.mean())[sample])
+        return float(centred(group)[sample])
     advantage = float(standardised(group, int(spread == "sample"), epsilon)[sample])
     if math.isnan(advantage):
         raise ValueError(f"the rewards {rewards} have no {spread} standard deviation to divide by")
@@ -157,9 +171,9 @@ def standardised_rewards(
 
 @verifier
 def binary_advantages(success_rate: float) -> dict[str, float]:
-    """Advantages in a group where a share of the samples is right, divided by the standard deviation.
+    """Advantages in a group where a share of the samples is right, rewarded by one, the others by zero.
 
-    Formula: right √((1 − p)/p), wrong −√(p/(1 − p)).
+    Formula: right √((1 − p)/p), wrong −√(p/(1 − p)), divided by the population's standard deviation.
     Unit: right=1, wrong=1
     Source: shao2024
     """
@@ -213,6 +227,7 @@ def _policy(logits: Sequence[float], rewards: Sequence[float], least: int) -> tu
     arguments.counts(least, actions=len(logits))
     if len(logits) != len(rewards):
         raise ValueError(f"{len(logits)} actions have {len(rewards)} rewards")
+    _finite(logits=logits, rewards=rewards)
     return softmax(np.array(logits, dtype=float)), np.array(rewards, dtype=float)
 
 
@@ -225,6 +240,7 @@ def estimate_variance(logits: Sequence[float], rewards: Sequence[float], baselin
     Source: williams1992
     """
     p, r = _policy(logits, rewards, least=1)
+    arguments.finite(baseline=baseline)
     scores = np.eye(len(p)) - p
     estimates = (r - baseline)[:, None] * scores
     return float(p @ (estimates**2).sum(axis=1) - ((p @ estimates) ** 2).sum())
@@ -232,7 +248,7 @@ def estimate_variance(logits: Sequence[float], rewards: Sequence[float], baselin
 
 @verifier(tolerance=1e-9)
 def best_baseline(logits: Sequence[float], rewards: Sequence[float]) -> float:
-    """The constant baseline with the least variance, near the mean reward but not equal to it.
+    """The constant baseline with the least variance of a one-sample estimate, in general not the mean reward.
 
     Formula: Σ p_a·r_a·‖e_a − p‖² / Σ p_a·‖e_a − p‖².
     Unit: 1

@@ -46,8 +46,9 @@ def dot(distance: float, width: int, base: float = 10_000.0) -> float:
 
     Formula: Σ_i cos(distance · base^(-2i/width)); width / 2 at a distance of zero.
     Unit: 1
-    Source: vaswani2017
+    Source: definition
     """
+    arguments.finite(distance=distance)
     return float(np.cos(distance * frequencies(width, base)).sum())
 
 
@@ -135,11 +136,12 @@ def dot_depends_on_distance_only(
 ) -> dict[str, int | float | str]:
     """Check that the dot product of two sinusoids is a sum of cosines of their distance.
 
-    By the product-to-sum identity, where a shift's rotation is the angle addition.
+    Each product of two sines or cosines is half a cosine of the distance and half one of the sum of the places;
+    the latter cancel.
 
     Formula: sin a · sin b + cos a · cos b = cos(a - b).
     Unit: check
-    Source: vaswani2017
+    Source: definition
     """
     table = sinusoids(np.arange(positions + max(distances), dtype=float), width, base)
     for distance in distances:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 from proofdeck import verifier
@@ -19,6 +18,7 @@ def after_updates(dtype: str, weight: float = 1.0, update: float = 1e-4, steps: 
     """
     fmt = formats.get_format(dtype)
     arguments.counts(0, steps=steps, **{"100,000 − steps": 100_000 - steps})
+    arguments.finite(weight=weight, update=update)
     current = formats.nearest(Fraction(weight), fmt)
     for _ in range(steps):
         if current is None:
@@ -37,13 +37,13 @@ def running_sum(dtype: str, terms: int) -> float:
     """The sum of ones added one at a time in a format.
 
     Formula: s ← round(s + 1); it stops at 2^(m+1), where the spacing is 2 and the tie goes back, or at the
-    largest whole number of the format.
+    largest number of a format that saturates before.
     Unit: 1
     Source: definition
     """
     fmt = formats.get_format(dtype)
     arguments.counts(0, terms=terms)
-    return float(min(terms, 2 ** (fmt.mantissa + 1), math.floor(formats.decode(fmt.largest_code, fmt))))
+    return float(min(terms, 2 ** (fmt.mantissa + 1), formats.decode(fmt.largest_code, fmt)))
 
 
 @verifier
@@ -54,6 +54,7 @@ def max_scale(gradient: float, dtype: str = "fp16") -> int:
     Unit: 1
     Source: micikevicius2018
     """
+    arguments.finite(gradient=gradient)
     arguments.positive(**{"the size of gradient": abs(gradient)})
     fmt = formats.get_format(dtype)
     size = abs(Fraction(gradient))
@@ -79,6 +80,7 @@ def gradient_seen(gradient: float, scale: int, dtype: str = "fp16") -> float:
     Unit: 1
     Source: micikevicius2018
     """
+    arguments.finite(gradient=gradient)
     arguments.counts(scale=scale)
     if scale & (scale - 1):
         raise ValueError("the scale is a power of two")

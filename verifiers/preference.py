@@ -50,6 +50,7 @@ def preference(reward: float, other: float) -> float:
     Unit: 1
     Source: bradley1952
     """
+    arguments.finite(reward=reward, other=other)
     return math.exp(-_softplus(other - reward))
 
 
@@ -61,6 +62,7 @@ def reward_loss(chosen: float, rejected: float, margin: float = 0.0) -> float:
     Unit: nat
     Source: ouyang2022, touvron2023b
     """
+    arguments.finite(chosen=chosen, rejected=rejected)
     arguments.non_negative(margin=margin)
     return _softplus(rejected + margin - chosen)
 
@@ -76,6 +78,12 @@ def dpo_loss(
     Source: rafailov2023
     """
     arguments.positive(beta=beta)
+    arguments.finite(
+        chosen=chosen,
+        rejected=rejected,
+        reference_chosen=reference_chosen,
+        reference_rejected=reference_rejected,
+    )
     return _softplus(beta * ((rejected - reference_rejected) - (chosen - reference_chosen)))
 
 
@@ -100,6 +108,7 @@ def ipo_loss(margin: float, beta: float = 0.1) -> float:
     Source: azar2024
     """
     arguments.positive(beta=beta)
+    arguments.finite(margin=margin)
     return (margin - 1 / (2 * beta)) ** 2
 
 
@@ -120,6 +129,7 @@ def simpo_loss(
     """
     arguments.positive(beta=beta)
     arguments.non_negative(target=target)
+    arguments.finite(chosen=chosen, rejected=rejected)
     arguments.counts(chosen_length=chosen_length, rejected_length=rejected_length)
     return _softplus(target - beta * (chosen / chosen_length - rejected / rejected_length))
 
@@ -173,6 +183,8 @@ def dpo_trained(
     Source: rafailov2023, razin2025
     """
     matrix = np.array(features, dtype=float)
+    if matrix.ndim != 2 or not np.isfinite(matrix).all() or chosen == rejected:
+        raise ValueError("each answer needs a row of finite features, and the rejected one another row")
     arguments.counts(2, answers=len(matrix))
     arguments.counts(0, chosen=chosen, rejected=rejected)
     arguments.counts(
@@ -195,10 +207,11 @@ def dpo_trained(
 
 @verifier
 def models(method: str) -> dict[str, int]:
-    """Models in memory and stages of training after pre-training, by method.
+    """Models in memory, all of the policy's size, and stages of training after pre-training, by method.
 
-    Formula: policy and, for PPO, a value model are trained; reference and reward model are frozen; each
-    learned part is a stage of its own. Bytes: mixed-precision Adam for the trained, 2 for the frozen.
+    Formula: policy and, for PPO, a value model are trained; reference and reward model are frozen; stages
+    are SFT, the reward model's training and the method's own. Bytes a parameter of the policy:
+    mixed-precision Adam for the trained, 2 for the frozen.
     Unit: trained=1, frozen=1, stages=1, states=B/param
     Source: ouyang2022, rafailov2023, shao2024, meng2024, hong2024
     """

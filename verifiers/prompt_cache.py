@@ -162,6 +162,7 @@ def layout(
     Unit: tokens=token, read=token, hit_share=1, cost_share=1, same_prompts=1
     Source: definition
     """
+    arguments.counts(calls=calls)
     arguments.counts(0, static=static, dynamic=dynamic, added=added)
     arguments.non_negative(write=write, read=read)
     if sorted(order) != sorted(PARTS):

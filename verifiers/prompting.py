@@ -41,18 +41,17 @@ def tree_of_thoughts(branching: int, depth: int, beam: int | None = None) -> dic
     arguments.counts(branching=branching, depth=depth)
     width = branching**depth if beam is None else beam
     arguments.counts(beam=width)
-    kept, last, total = 1, 0, 0
+    kept, generated = 1, []
     for _ in range(depth):
-        last = kept * branching
-        total += last
-        kept = min(last, width)
-    return {"leaves": last, "all": total}
+        generated.append(kept * branching)
+        kept = min(generated[-1], width)
+    return {"leaves": generated[-1], "all": sum(generated)}
 
 
 @cache
 def _ways(numbers: tuple[Fraction, ...], target: Fraction) -> int:
     if len(numbers) == 1:
-        return int(numbers[0] == target)
+        return int(numbers == (target,))
     found = 0
     for i, j in combinations(range(len(numbers)), 2):
         a, b = numbers[i], numbers[j]
@@ -72,6 +71,7 @@ def ways_to_reach(numbers: Sequence[int], target: int) -> int:
     Source: yao2023
     """
     arguments.counts(numbers=len(numbers))
+    arguments.counts(0, **{f"numbers[{index}]": number for index, number in enumerate(numbers)})
     if len(numbers) > 5:
         raise ValueError(f"at most 5 numbers, not {len(numbers)}")
     return _ways(tuple(sorted(map(Fraction, numbers))), Fraction(target))

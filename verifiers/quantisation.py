@@ -82,6 +82,7 @@ def round_trip(
     """
     arguments.one_of("scheme", scheme, SCHEMES)
     arguments.positive(**{"high - low": high - low})
+    arguments.finite(value=value)
     top = largest_code(bits)
     if scheme == "symmetric":
         scale, zero, bottom = max(abs(low), abs(high)) / top, 0, -top
@@ -106,10 +107,11 @@ def clamped_to_signed(
     Source: definition
     """
     arguments.counts(2, samples=samples)
+    top = largest_code(bits)
     values = draw(distribution, (samples,), seed)
     scale, zero = affine_parameters(float(values.min()), float(values.max()), bits)
     codes = encode(values, scale, zero)
-    clamped = np.minimum(codes, largest_code(bits))
+    clamped = np.minimum(codes, top)
     size = np.linalg.norm(values)
     errors = [float(np.linalg.norm(restore(c, scale, zero) - values) / size) for c in (clamped, codes)]
     return {"saturated": float((codes > clamped).mean()), "error": errors[0], "right": errors[1]}

@@ -16,19 +16,19 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Product = Callable[[Array, Array], Array]
 
 
-def hot_activations(
-    tokens: int, channels: int, outputs: int, hot: int, factor: float, seed: int
+def outlier_activations(
+    tokens: int, channels: int, outputs: int, outliers: int, factor: float, seed: int
 ) -> tuple[Array, Array]:
-    """Normal activations [tokens, channels], the first `hot` channels `factor` times as large, and weights
-    [channels, outputs]."""
+    """Normal activations [tokens, channels], the first `outliers` channels `factor` times as large, and
+    weights [channels, outputs]."""
     arguments.counts(2, tokens=tokens, channels=channels, outputs=outputs)
-    arguments.counts(0, hot=hot, seed=seed)
+    arguments.counts(0, outliers=outliers, seed=seed)
     arguments.positive(factor=factor)
-    if hot > channels:
-        raise ValueError(f"{hot} hot channels do not fit into {channels}")
+    if outliers > channels:
+        raise ValueError(f"{outliers} outlier channels do not fit into {channels}")
     generator = np.random.default_rng(seed)
     x = generator.standard_normal((tokens, channels))
-    x[:, :hot] *= factor
+    x[:, :outliers] *= factor
     return x, generator.standard_normal((channels, outputs))
 
 
@@ -57,7 +57,7 @@ def bits_lost(ratio: float) -> float:
 
     Formula: log₂ ratio, as the step of an absmax grid grows by the ratio.
     Unit: bit
-    Source: dettmers2022, definition
+    Source: dettmers2022int8, definition
     """
     arguments.positive(ratio=ratio)
     if ratio < 1:
@@ -80,34 +80,35 @@ def codes_left(ratio: float, bits: int = 8) -> int:
 @verifier
 def granularity(
     bits: int = 8,
-    hot: int = 3,
+    outliers: int = 3,
     factor: float = 30.0,
     channels: int = 256,
     group: int = 64,
     tokens: int = 128,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Relative rounding error of activations with hot channels, by what shares a scale.
+    """Relative rounding error of activations with outlier channels, by what shares a scale.
 
-    Formula: ‖X̂ − X‖/‖X‖ over the channels that are not hot, symmetric grids; scales for the tensor, for
+    Formula: ‖X̂ − X‖/‖X‖ over the ordinary channels, symmetric grids; scales for the tensor, for
     each token (row), for each group of a row, for each channel (column).
     Unit: tensor=1, token=1, group=1, channel=1
-    Source: xiao2023, dettmers2022
+    Source: xiao2023, dettmers2022int8
     """
-    x, _ = hot_activations(tokens, channels, tokens, hot, factor, seed)
+    x, _ = outlier_activations(tokens, channels, tokens, outliers, factor, seed)
+    arguments.counts(**{"ordinary channels": channels - outliers})
     restored = {
         "tensor": absmax(x, bits),
         "token": absmax(x, bits, axis=1),
         "group": by_group(x, bits, group),
         "channel": absmax(x, bits, axis=0),
     }
-    return {name: relative_error(values[:, hot:], x[:, hot:]) for name, values in restored.items()}
+    return {name: relative_error(values[:, outliers:], x[:, outliers:]) for name, values in restored.items()}
 
 
 @verifier
 def llm_int8(
     bits: int = 8,
-    hot: int = 3,
+    outliers: int = 3,
     factor: float = 30.0,
     channels: int = 256,
     threshold: float = 6.0,
@@ -115,14 +116,15 @@ def llm_int8(
     tokens: int = 128,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Relative error of an integer matrix product, with and without outlier channels kept apart.
+    """Relative error of an integer matrix product, without and with outlier channels kept apart.
 
     Formula: plain = error of X̂·Ŵ, a scale a row of X and a column of W; decomposed = the same without the
     channels that hold a value ≥ threshold, these multiplied unrounded; share = those channels.
     Unit: plain=1, decomposed=1, share=1
-    Source: dettmers2022
+    Source: dettmers2022int8
     """
-    x, w = hot_activations(tokens, channels, outputs, hot, factor, seed)
+    arguments.positive(threshold=threshold)
+    x, w = outlier_activations(tokens, channels, outputs, outliers, factor, seed)
     large = split(x, threshold)
     if large.all():
         raise ValueError("every channel is an outlier at this threshold")
@@ -138,36 +140,36 @@ def llm_int8(
 @verifier
 def kept_weights(
     bits: int = 4,
-    hot: int = 3,
+    outliers: int = 3,
     factor: float = 30.0,
     channels: int = 256,
     outputs: int = 128,
     tokens: int = 128,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Relative output error when weights are rounded, all or but those of the hot input channels.
+    """Relative output error when weights are rounded, all or but those of the outlier input channels.
 
-    Formula: ‖X·Ŵ − X·W‖/‖X·W‖ with one scale an output; kept leaves the rows of W for the hot channels
+    Formula: ‖X·Ŵ − X·W‖/‖X·W‖ with one scale an output; kept leaves the rows of W for the outlier channels
     unrounded, random as many others; share = the rows kept.
     Unit: rounded=1, kept=1, random=1, share=1
     Source: lin2024
     """
-    x, w = hot_activations(tokens, channels, outputs, hot, factor, seed)
-    if 2 * hot > channels:
-        raise ValueError("as many channels that are not hot are needed for comparison")
+    x, w = outlier_activations(tokens, channels, outputs, outliers, factor, seed)
+    if 2 * outliers > channels:
+        raise ValueError("as many ordinary channels are needed for comparison")
     rounded = absmax(w, bits, axis=0)
     errors = {"rounded": relative_error(x @ rounded, x @ w)}
-    for name, rows in (("kept", slice(0, hot)), ("random", slice(hot, 2 * hot))):
+    for name, rows in (("kept", slice(0, outliers)), ("random", slice(outliers, 2 * outliers))):
         mixed = rounded.copy()
         mixed[rows] = w[rows]
         errors[name] = relative_error(x @ mixed, x @ w)
-    return errors | {"share": hot / channels}
+    return errors | {"share": outliers / channels}
 
 
 @verifier
 def decomposition_is_exact(
     sizes: tuple[int, ...] = (8, 64),
-    hot: int = 3,
+    outliers: int = 3,
     factor: float = 30.0,
     quantiles: tuple[float, ...] = (0.5, 0.9, 1.0),
     seeds: int = 4,
@@ -177,11 +179,11 @@ def decomposition_is_exact(
 
     Formula: X·W = X[:, S]·W[S] + X[:, S̄]·W[S̄] for every set S of channels.
     Unit: check
-    Source: dettmers2022
+    Source: dettmers2022int8
     """
     for size in sizes:
         for seed in range(seeds):
-            x, w = hot_activations(size, size, size, hot, factor, seed)
+            x, w = outlier_activations(size, size, size, outliers, factor, seed)
             for threshold in np.quantile(abs(x), quantiles):
                 whole = decomposed(x, w, split(x, threshold), np.matmul)
                 same = np.allclose(whole, x @ w, rtol=tolerance, atol=tolerance)

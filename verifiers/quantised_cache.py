@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from proofdeck import verifier
-from verifiers import arguments, kv_cache, models
+from verifiers import arguments, kv_cache, models, quantised_size
 
 Array = npt.NDArray[np.float64]
 
@@ -19,9 +19,8 @@ def bits_per_value(bits: int, group: int, scale_bits: int = 16, zero_bits: int =
     Unit: bit
     Source: liu2024kivi
     """
-    arguments.counts(bits=bits, group=group)
-    arguments.counts(0, scale_bits=scale_bits, zero_bits=zero_bits)
-    return bits + (scale_bits + zero_bits) / group
+    arguments.counts(bits=bits)
+    return quantised_size.bits_per_weight(bits, group, scale_bits, zero_bits)
 
 
 @verifier
@@ -48,15 +47,16 @@ def nbytes(
 ) -> int:
     """Bytes of one request's quantised cache, its scales and the latest tokens kept in 16 bits.
 
-    Formula: layers · width · (quantised tokens · bits per value + 16 · the rest) / 8, rounded up.
+    Formula: layers · width · (quantised tokens · bits per value + 16 · the rest) / 8, rounded up; a started
+    group has a scale and a zero point of its own.
     Unit: B
     Source: liu2024kivi
     """
     arguments.counts(bits=bits, group=group)
     arguments.counts(0, scale_bits=scale_bits, zero_bits=zero_bits)
+    arguments.counts(0, tokens=tokens, full_precision_tokens=full_precision_tokens)
     whole = min(tokens, full_precision_tokens)
     values = models.get(model).layers * kv_cache.width(model) * (tokens - whole)
-    # a started group has a scale of its own
     groups = -(-values // group)
     stored = values * bits + groups * (scale_bits + zero_bits)
     return -(-stored // 8) + kv_cache.nbytes(model, whole)
@@ -87,13 +87,14 @@ def error_by_axis(
 ) -> dict[str, float]:
     """Mean squared error on the ordinary channels of keys, with one scale a token or one a channel.
 
-    The ordinary channels have variance one. `peak` is the largest magnitude over the median one.
-
+    Formula: mean (k̂ − k)² over the channels that are not outliers, which have variance one; k̂ the nearest of
+    2^b levels from min to max along the axis. `peak` is the largest magnitude over the median one.
     Unit: per_token=1, per_channel=1, peak=1
     Source: liu2024kivi
     """
-    arguments.counts(bits=bits, tokens=tokens - 1, channels=channels)
-    arguments.counts(0, outliers=outliers)
+    arguments.counts(bits=bits)
+    arguments.counts(2, tokens=tokens, channels=channels)
+    arguments.counts(0, outliers=outliers, seed=seed)
     arguments.counts(**{"ordinary channels": channels - outliers})
     arguments.positive(size=size)
     keys = outlying_keys(tokens, channels, outliers, size, seed)
@@ -116,8 +117,7 @@ def channel_scales_survive_outliers(
 ) -> dict[str, str | int | float]:
     """Check that outlying channels spoil scales shared by a token's channels, and not those of a channel.
 
-    Without outliers the two hardly differ.
-
+    Formula: error by token > factor · error by channel with outliers, < alike · it without.
     Unit: check
     Source: liu2024kivi
     """

@@ -78,7 +78,7 @@ def block_format(name: str) -> dict[str, float]:
 
     Formula: bits = code bits + constants/weights of a block. NVFP4's one fp32 scale a tensor is left out.
     Unit: weights=param, bytes=B, bits=bit
-    Source: llamacpp, ocp2023, nvidia2025
+    Source: ggml2025, ocp2023, nvidia2025
     """
     found = FORMATS[arguments.one_of("block format", name, FORMATS)]
     return {
@@ -128,7 +128,7 @@ def mixed_bits(share: float, high: float, low: float) -> float:
 
     Formula: share·high + (1 − share)·low; positions of the kept ones are not counted.
     Unit: bit
-    Source: dettmers2022
+    Source: dettmers2022int8
     """
     arguments.shares(share=share)
     arguments.positive(high=high, low=low)

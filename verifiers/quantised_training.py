@@ -112,7 +112,7 @@ def dynamic_quantisation_swaps_children(size: int = 8, seed: int = 0) -> dict[st
     Formula: quantize_dynamic(Linear) computes what the float layer does, bit for bit; inside a Sequential
     the layer is swapped for an integer one, whose output differs.
     Unit: check
-    Source: ansel2024
+    Source: pytorch2025
     """
     import warnings
 

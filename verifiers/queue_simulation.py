@@ -108,6 +108,8 @@ def littles_law_holds(
     Unit: check
     Source: little1961
     """
+    arguments.counts(servers=servers, requests=requests)
+    arguments.positive(utilisation=utilisation)
     for seed, (cv_arrival, cv_service) in enumerate(((1.0, 1.0), (0.0, 2.0), (1.0, 0.0))):
         rng = np.random.default_rng(seed)
         arrivals = np.cumsum(draw(rng, cv_arrival, requests)) / (utilisation * servers)

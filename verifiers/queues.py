@@ -19,7 +19,7 @@ def _open_share(**shares: float) -> None:
 def _loaded(utilisation: float) -> None:
     arguments.shares(utilisation=utilisation)
     if utilisation == 1:
-        raise ValueError("a queue with utilisation 1 grows without bound")
+        raise ValueError("a random queue with utilisation 1 grows without bound")
 
 
 @verifier
@@ -62,7 +62,9 @@ def latency(in_flight: float, arrival_rate: float) -> float:
 
 @verifier
 def utilisation(arrival_rate: float, service_time: float, servers: int = 1) -> float:
-    """Share of time in which a server is busy; at 1 or above the queue grows without bound.
+    """Work that arrives for each server: below 1 the share of time in which it is busy.
+
+    At 1 and above a random queue grows without bound.
 
     Formula: ρ = λ · S / c.
     Unit: 1
@@ -96,7 +98,7 @@ def mm1(utilisation: float, service_time: float = 1.0) -> dict[str, float]:
 def mm1_quantile(quantile: float, utilisation: float, service_time: float = 1.0) -> float:
     """Response time that a share `quantile` of the requests of an M/M/1 queue stays below.
 
-    Formula: −ln(1 − q) · S / (1 − ρ): the response time is exponential.
+    Formula: −ln(1 − q) · S / (1 − ρ): served first come, first served, the response time is exponential.
     Unit: s
     Source: kleinrock1975
     """
@@ -120,9 +122,9 @@ def mg1_wait(utilisation: float, cv: float, service_time: float = 1.0) -> float:
 
 @verifier
 def gg1_wait(utilisation: float, cv_arrival: float, cv_service: float, service_time: float = 1.0) -> float:
-    """Approximate mean wait before service in a G/G/1 queue, by Kingman.
+    """Approximate mean wait before service in a G/G/1 queue, by Kingman's heavy-traffic limit.
 
-    Formula: S · ρ / (1 − ρ) · (cv_a² + cv_s²) / 2; exact for Poisson arrivals (cv_a = 1).
+    Formula: S · ρ / (1 − ρ) · (cv_a² + cv_s²) / 2; exact for Poisson arrivals, for which cv_a = 1.
     Unit: s
     Source: kingman1961
     """
@@ -186,14 +188,15 @@ def mmc(offered: float, servers: int, service_time: float = 1.0) -> dict[str, fl
 def mmc_wait_quantile(quantile: float, offered: float, servers: int, service_time: float = 1.0) -> float:
     """Wait before service that a share `quantile` of the requests of an M/M/c queue stays below.
 
-    Formula: max(0, ln(C / (1 − q)) · S / (c − a)).
+    Formula: max(0, ln(C / (1 − q)) · S / (c − a)), served first come, first served.
     Unit: s
     Source: kleinrock1975
     """
     _open_share(quantile=quantile)
     arguments.positive(service_time=service_time)
     waiting = erlang_c(offered, servers)
-    return max(0.0, math.log(waiting / (1 - quantile)) * service_time / (servers - offered))
+    # the chance of waiting can underflow to zero
+    return math.log(max(1.0, waiting / (1 - quantile))) * service_time / (servers - offered)
 
 
 @verifier
@@ -204,6 +207,7 @@ def servers_for_wait(offered: float, quantile: float, wait: float, service_time:
     Unit: 1
     Source: kleinrock1975
     """
+    arguments.positive(offered=offered)
     arguments.non_negative(wait=wait)
     servers = math.floor(offered) + 1
     while mmc_wait_quantile(quantile, offered, servers, service_time) > wait:

@@ -18,6 +18,7 @@ def interleavings(*steps: int) -> int:
     Unit: 1
     Source: definition
     """
+    arguments.counts(0, **{f"thread {index}": count for index, count in enumerate(steps)})
     return math.factorial(sum(steps)) // math.prod(math.factorial(count) for count in steps)
 
 

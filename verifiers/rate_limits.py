@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -38,22 +39,21 @@ def token_bucket(arrivals: Sequence[float], per_second: float, burst: float) -> 
 
 
 @verifier
-def bucket_total(seconds: float, per_second: float, burst: float) -> float:
+def bucket_total(seconds: float, per_second: float, burst: float) -> int:
     """Most requests a token bucket admits in a time: a full burst and what is refilled meanwhile.
 
-    Formula: burst + rate · seconds.
+    Formula: ⌊burst + rate · seconds⌋, and none where the bucket cannot hold one token.
     Unit: 1
     Source: definition
     """
     arguments.non_negative(seconds=seconds, burst=burst)
     arguments.positive(per_second=per_second)
-    return burst + per_second * seconds
+    total = Fraction(repr(burst)) + Fraction(repr(per_second)) * Fraction(repr(seconds))
+    return math.floor(total) if burst >= 1 else 0
 
 
 @verifier
-def window(
-    arrivals: Sequence[float], limit: int, seconds: float, kind: str = "fixed"
-) -> dict[str, int]:  # fmt: skip
+def window(arrivals: Sequence[float], limit: int, seconds: float, kind: str = "fixed") -> dict[str, int]:
     """Requests admitted by `limit` a window, and the most that any span of that length let through.
 
     A fixed window counts from multiples of its length, so twice the limit can pass around its edge; a

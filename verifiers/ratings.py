@@ -25,7 +25,10 @@ def expected_score(difference: float) -> float:
     Unit: 1
     Source: definition
     """
-    return 1 / (1 + 10 ** (-difference / 400))
+    arguments.finite(difference=difference)
+    # of the two odds the one below one, which cannot overflow
+    odds = 10 ** (-abs(difference) / 400)
+    return (odds if difference < 0 else 1) / (1 + odds)
 
 
 @verifier
@@ -71,7 +74,8 @@ def elo_after(scores: Sequence[float], k: float = 32, start: float = 1000) -> di
 def _battles(wins: Sequence[Sequence[float]]) -> Array:
     table = np.array(wins, dtype=float)
     players = len(table)
-    if players < 2 or table.shape != (players, players) or table.min() < 0 or table.diagonal().any():
+    square = players >= 2 and table.shape == (players, players)
+    if not square or not np.isfinite(table).all() or table.min() < 0 or table.diagonal().any():
         raise ValueError("wins[i][j] counts how often i beat j: a square table, zeros on its diagonal")
     # everybody must be linked by wins to everybody, or a strength is infinite
     linked = np.eye(players, dtype=bool) | (table > 0)
@@ -146,7 +150,7 @@ def gap_half_width(wins: Sequence[Sequence[float]], a: int, b: int, confidence: 
 
 @verifier
 def battles_needed(difference: float, confidence: float = 0.95) -> int:
-    """Battles of two models after which the interval of their difference excludes zero, on average.
+    """Battles of two models after which the interval of their difference excludes zero half of the time.
 
     Formula: ⌈(z · 400 / ln 10 / difference)² / (p (1 − p))⌉ with p the expected score.
     Unit: 1
@@ -186,6 +190,7 @@ def newcomer_rank(
     """
     arguments.shares(quality=quality)
     arguments.counts(items=items, trials=trials)
+    arguments.positive(shape=shape)
     rng = np.random.default_rng(seed)
     qualities = rng.beta(shape, 4 * shape, items)
     successes = rng.binomial(trials, qualities)

@@ -23,7 +23,7 @@ def _poisson(mean: float, most: int) -> Array:
 
 @verifier(tolerance=1e-9)
 def majority_vote(right: float, wrong: Sequence[float], samples: int) -> float:
-    """Probability that the answer named most often is right, ties broken by lot.
+    """Probability that the answer named most often by independent samples is right, ties broken by lot.
 
     Formula: Σ_k P(right named k times, every wrong one less often, or t of them as often)/(1 + t), exactly,
     over the multinomial distribution: counts are independent Poisson numbers given their sum.
@@ -36,17 +36,14 @@ def majority_vote(right: float, wrong: Sequence[float], samples: int) -> float:
     counts = [_poisson(share * samples, samples) for share in (right, *wrong)]
     sure = 0.0
     for k in range(1, samples + 1):
-        # by the number of ties: distribution of the sum of all counts so far
-        tied = [np.zeros(samples + 1)]
-        tied[0][k] = counts[0][k]
+        # a row for each number of ties: distribution of the sum of all counts so far
+        tied = np.zeros((len(counts), samples + 1))
+        tied[0, k] = counts[0][k]
         for weights in counts[1:]:
-            fewer = [np.convolve(sums, weights[:k])[: samples + 1] for sums in tied]
-            equal = [np.append(np.zeros(k), sums * weights[k])[: samples + 1] for sums in tied]
-            tied = [
-                a + b
-                for a, b in zip([*fewer, np.zeros(samples + 1)], [np.zeros(samples + 1), *equal], strict=True)
-            ]
-        sure += sum(sums[samples] / (1 + ties) for ties, sums in enumerate(tied))
+            fewer = np.array([np.convolve(sums, weights[:k])[: samples + 1] for sums in tied])
+            fewer[1:, k:] += tied[:-1, :-k] * weights[k]
+            tied = fewer
+        sure += (tied[:, samples] / np.arange(1, len(counts) + 1)).sum()
     return float(sure / _poisson(samples, samples)[samples])
 
 
@@ -60,7 +57,8 @@ def any_right(right: float, samples: int) -> float:
     """
     arguments.shares(right=right)
     arguments.counts(samples=samples)
-    return 1 - (1 - right) ** samples
+    # a power of 1 − p would lose the digits of a small p
+    return -math.expm1(samples * math.log1p(-right)) if right < 1 else 1.0
 
 
 @verifier
@@ -69,9 +67,10 @@ def verified_choice(
 ) -> float:
     """Probability of choosing a right answer by lot among those that a verifier accepts, of all if it accepts none.
 
-    Formula: (1 − (1 − a)^n)·p·t/a + (1 − a)^n·p·(1 − t)/(1 − a), a = p·t + (1 − p)·f.
+    Formula: (1 − (1 − a)^n)·p·t/a + (1 − a)^n·p·(1 − t)/(1 − a), a = p·t + (1 − p)·f; the verifier's errors
+    are independent of each other.
     Unit: 1
-    Source: cobbe2021
+    Source: definition
     """
     arguments.shares(right=right, accepts_right=accepts_right, accepts_wrong=accepts_wrong)
     arguments.counts(samples=samples)
@@ -174,7 +173,7 @@ def marked_scores(marks: Sequence[Sequence[int]]) -> dict[str, int]:
 
 @verifier
 def decode_passes(samples: int, tokens: int) -> int:
-    """Forward passes of generating several answers, one token a pass.
+    """Decode passes of generating several answers, counted answer by answer, one token a pass.
 
     Formula: n · T.
     Unit: 1

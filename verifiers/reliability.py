@@ -16,7 +16,7 @@ def series(*availabilities: float) -> float:
 
     Formula: Π aᵢ.
     Unit: 1
-    Source: beyer2016
+    Source: definition
     """
     _shares(availabilities)
     return math.prod(availabilities)
@@ -56,16 +56,16 @@ def at_least(needed: int, parts: int, availability: float) -> float:
 
 
 @verifier
-def repairable(between_failures: float, to_repair: float) -> float:
-    """Availability from the mean time between failures and the mean time to repair.
+def repairable(to_failure: float, to_repair: float) -> float:
+    """Availability from the mean time to failure, of working after a repair, and the mean time to repair.
 
-    Formula: MTBF / (MTBF + MTTR), times of working and of repair following each other.
+    Formula: MTTF / (MTTF + MTTR), where MTTF + MTTR is the mean time between failures.
     Unit: 1
     Source: definition
     """
-    arguments.positive(between_failures=between_failures)
+    arguments.positive(to_failure=to_failure)
     arguments.non_negative(to_repair=to_repair)
-    return between_failures / (between_failures + to_repair)
+    return to_failure / (to_failure + to_repair)
 
 
 @verifier
@@ -155,9 +155,11 @@ def longest_chain(step_success: float, target: float = 0.5) -> int:
     """
     arguments.positive(step_success=step_success, target=target, failure=1 - step_success)
     arguments.shares(target=target)
-    steps = math.floor(math.log(target) / math.log(step_success))
-    # the quotient of logarithms may miss a whole number by its last bit
-    return steps + (step_success ** (steps + 1) >= target)
+    steps = math.ceil(math.log(target) / math.log(step_success))
+    # the quotient of logarithms may miss a whole number by its last bit, on either side
+    while step_success**steps < target:
+        steps -= 1
+    return steps
 
 
 @verifier

@@ -49,7 +49,7 @@ def pass_worth(epoch: float, decay: float = DATA_DECAY) -> float:
     Unit: 1
     Source: muennighoff2023
     """
-    arguments.positive(decay=decay)
+    arguments.positive(decay=decay, epoch=epoch)
     arguments.non_negative(**{"epoch − 1": epoch - 1})
     return math.exp((1 - epoch) / decay)
 

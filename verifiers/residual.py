@@ -7,31 +7,33 @@ import math
 import numpy as np
 
 from proofdeck import verifier
+from verifiers import arguments
 from verifiers.normalisation import layer_norm
 
 PLACEMENTS = ("pre", "post", "none")
 
 
-def _check_depth(placement: str, blocks: int) -> None:
-    if placement not in PLACEMENTS:
-        raise ValueError(f"unknown placement {placement!r}; one of {', '.join(PLACEMENTS)}")
-    if not 0 <= blocks <= 512:
-        raise ValueError(f"blocks must lie between 0 and 512, not {blocks}")
+def _placed(placement: str, blocks: int) -> str:
+    arguments.counts(0, blocks=blocks, **{"512 - blocks": 512 - blocks})
+    return arguments.one_of("placement", placement, PLACEMENTS)
 
 
 @verifier(tolerance=1e-6)
 def variance(placement: str, blocks: int, width: int = 256, tokens: int = 32) -> float:
     """Simulate the variance of a residual stream at initialisation, after a number of blocks.
 
+    Before any norm at the end: after l blocks about l + 1 with pre, 1 with post, 2^l with none.
+
     Formula: pre x + f(LN x), post LN(x + f(x)), none x + f(x); f is a random ReLU network whose
-    output has the variance of its input.
+    output has the second moment of its input.
     Shapes: x [tokens, width]; f: width → 2·width → width.
     Unit: 1
     Source: simulation with seed 0
     """
-    _check_depth(placement, blocks)
-    if width < 2 or tokens < 1 or width * tokens > 2**18:
-        raise ValueError("width must be at least 2, tokens at least 1, their product at most 2^18")
+    _placed(placement, blocks)
+    arguments.counts(2, width=width)
+    arguments.counts(tokens=tokens)
+    arguments.counts(0, **{"2^18 - width · tokens": 2**18 - width * tokens})
     generator = np.random.default_rng(0)
     x = layer_norm(generator.standard_normal((tokens, width)))
     for _ in range(blocks):
@@ -52,8 +54,8 @@ def skip_gain(placement: str, blocks: int) -> float:
     Unit: 1
     Source: derived for branches of unit variance uncorrelated with the stream
     """
-    _check_depth(placement, blocks)
-    return {"post": math.pow(2, -blocks / 2), "pre": 1 / math.sqrt(blocks + 1), "none": 1.0}[placement]
+    placed = _placed(placement, blocks)
+    return {"post": math.pow(2, -blocks / 2), "pre": 1 / math.sqrt(blocks + 1), "none": 1.0}[placed]
 
 
 @verifier
@@ -64,7 +66,5 @@ def block_share(placement: str, block: int) -> float:
     Unit: 1
     Source: derived for branches of unit variance uncorrelated with the stream
     """
-    _check_depth(placement, block)
-    if block < 1:
-        raise ValueError("blocks are counted from 1")
-    return 1 / (block + 1) if placement == "pre" else 0.5
+    arguments.counts(block=block)
+    return 1 / (block + 1) if _placed(placement, block) == "pre" else 0.5

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections.abc import Generator
+from dataclasses import dataclass
 from fractions import Fraction
 
 from proofdeck import verifier
@@ -32,8 +34,10 @@ def mean_attempts(each: float, attempts: int) -> float:
     Unit: 1
     Source: definition
     """
+    arguments.shares(each=each)
     arguments.counts(attempts=attempts)
-    return success(each, attempts) / each if each else attempts
+    # the sum is exact for rates so small that 1 − (1 − p)ᵏ rounds to nothing
+    return math.fsum((1 - each) ** failed for failed in range(attempts))
 
 
 @verifier
@@ -98,22 +102,35 @@ def pause(kind: str, base: float, cap: float, retry: int, last: float, chance: r
     return chance.uniform(least, whole)
 
 
+@dataclass
+class Row:
+    """A row under an optimistic lock: its version, and the writes tried on it."""
+
+    version: int = 0
+    writes: int = 0
+
+
 def client(
-    kind: str, base: float, cap: float, writes: list[bool], chance: random.Random, delay: float
+    kind: str, base: float, cap: float, row: Row, chance: random.Random, delay: float
 ) -> Generator[float, None, None]:
     """Read a version, write under the condition that it still holds, retry; yields each time to wait."""
+
+    def hop() -> float:
+        return abs(chance.gauss(delay, delay / 5))
+
     last, retry = base, 0
     while True:
-        yield abs(chance.gauss(delay, delay / 5))
-        version = writes.count(True)
-        yield abs(chance.gauss(delay, delay / 5))
-        yield abs(chance.gauss(delay, delay / 5))
-        writes.append(writes.count(True) == version)
-        if writes[-1]:
+        yield hop()  # the request to read
+        version = row.version
+        yield hop()  # its reply
+        yield hop()  # the request to write
+        row.writes += 1
+        if row.version == version:
+            row.version += 1
             return
         last = pause(kind, base, cap, retry, last, chance)
         retry += 1
-        yield last
+        yield hop() + last  # the refusal, and the pause
 
 
 @verifier
@@ -122,7 +139,8 @@ def contention(
 ) -> dict[str, float]:
     """Simulate clients that update one row under an optimistic lock and back off when they lose.
 
-    Means over seeds of the writes tried until everyone has succeeded, and of the time that this takes.
+    Messages take the mean time `delay` each way, give or take a fifth. Means over seeds of the writes tried
+    until everyone has succeeded, and of the time that this takes.
 
     Unit: writes=1, makespan=s
     Source: brooker2015
@@ -133,8 +151,8 @@ def contention(
     tried, makespan = 0, 0.0
     for seed in range(seeds):
         chance = random.Random(seed)
-        writes: list[bool] = []  # whether each one succeeded, and so gave the row a new version
-        running = [client(kind, base, cap, writes, chance, delay) for _ in range(clients)]
+        row = Row()
+        running = [client(kind, base, cap, row, chance, delay) for _ in range(clients)]
         waiting = [(next(process), number) for number, process in enumerate(running)]
         heapq.heapify(waiting)
         while waiting:
@@ -142,7 +160,7 @@ def contention(
             for wait in running[number]:
                 heapq.heappush(waiting, (time + wait, number))
                 break
-        tried += len(writes)
+        tried += row.writes
         makespan += time
     return {"writes": tried / seeds, "makespan": makespan / seeds}
 

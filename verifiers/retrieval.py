@@ -107,14 +107,17 @@ def mean_average_precision(rankings: Sequence[Sequence[int]]) -> float:
 def dcg(gains: Sequence[float], k: int | None = None, exponential: bool = False) -> float:
     """Discounted cumulative gain of the first k results, of all of them by default.
 
+    Järvelin and Kekäläinen discount by log₂(i) from rank 2 on; log₂(i + 1) and the exponential gain came
+    with Burges et al. and are today's standard.
+
     Formula: Σ g_i / log₂(i + 1), or Σ (2^g_i − 1) / log₂(i + 1).
     Shapes: gains holds the grade of each result in rank order.
     Unit: 1
-    Source: jarvelin2002
+    Source: jarvelin2002, burges2005
     """
     arguments.non_negative(**{f"gains[{index}]": gain for index, gain in enumerate(gains)})
     cut = len(gains) if k is None else k
-    arguments.counts(k=cut)
+    arguments.counts(results=len(gains), k=cut)
     worth = [2**gain - 1 if exponential else gain for gain in gains[:cut]]
     return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(worth, 1))
 

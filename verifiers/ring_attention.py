@@ -25,9 +25,10 @@ def merge(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Arra
 def blocks_of_keys_merge_in_any_order(
     blocks: int = 4, tokens: int = 32, width: int = 16, seeds: int = 4, tolerance: float = 1e-12
 ) -> dict[str, int | float]:
-    """Check that attention over blocks of keys, each on another device, joins into the exact output.
+    """Check that unmasked attention over blocks of keys, each on another device, joins into the exact output.
 
-    What travels round a ring, or is joined after split-key decoding: outputs and log-sum-exps.
+    In ring attention blocks of keys and values travel, and each device joins what its own queries make of them;
+    where keys stay and are split for decoding, outputs and log-sum-exps travel.
 
     Formula: o = Σ_b exp(lse_b - lse) · o_b, lse = log Σ_b exp(lse_b).
     Unit: check

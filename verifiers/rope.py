@@ -40,10 +40,12 @@ def aligned_score(
     Unit: 1
     Source: su2021
     """
-    chosen = frequencies(width, base)[first:last]
-    arguments.counts(0, first=first)
-    arguments.counts(pairs=len(chosen))
-    return float(np.cos(distance * chosen).mean())
+    arguments.finite(distance=distance)
+    speeds = frequencies(width, base)
+    end = len(speeds) if last is None else last
+    arguments.counts(0, first=first, last=end)
+    arguments.counts(0, **{"pairs after the last": len(speeds) - end, "last - first - 1": end - first - 1})
+    return float(np.cos(distance * speeds[first:end]).mean())
 
 
 @verifier(tolerance=1e-6)
@@ -56,6 +58,8 @@ def random_score_std(distance: float, width: int, base: float = 10_000.0) -> flo
     Unit: 1
     Source: definition
     """
+    arguments.finite(distance=distance)
+    arguments.counts(width=width)
     turned = rotate(np.eye(width), distance, base)
     return float(np.linalg.norm(turned) / np.sqrt(width))
 
@@ -69,6 +73,7 @@ def favourite_distance(turned: float, width: int, reach: int, base: float = 10_0
     Source: definition
     """
     arguments.counts(reach=reach)
+    arguments.finite(turned=turned)
     gaps = np.arange(reach + 1) - turned
     return int(np.cos(np.multiply.outer(gaps, frequencies(width, base))).sum(axis=1).argmax())
 

@@ -24,7 +24,8 @@ def ntk_base(factor: float, width: int, base: float = 10_000.0) -> float:
     Unit: 1
     Source: peng2024
     """
-    arguments.counts(3, width=width)
+    arguments.divides(width, 2, "dimensions")
+    arguments.counts(2, pairs=width // 2)
     arguments.positive(factor=factor, base=base)
     return float(base * factor ** (width / (width - 2)))
 
@@ -32,6 +33,8 @@ def ntk_base(factor: float, width: int, base: float = 10_000.0) -> float:
 @verifier
 def dynamic_base(tokens: int, trained: int, width: int, factor: float = 1.0, base: float = 10_000.0) -> float:
     """NTK-aware base that grows with the sequence, once it is longer than the trained length.
+
+    A factor of one makes it as long as the sequence needs; transformers lets it grow `factor` times as fast.
 
     Formula: base · (factor · tokens / trained - (factor - 1))^(width / (width - 2)).
     Unit: 1
@@ -64,7 +67,8 @@ def ramp_bounds(
     """Pairs between which YaRN passes from leaving speeds alone to dividing them, both ends included.
 
     Pairs that turn more than `fast` times within the trained length keep their speed, those that
-    turn less than `slow` times are interpolated; the bounds are rounded outwards.
+    turn less than `slow` times are interpolated; the bounds are rounded outwards and, as in the authors' code,
+    kept within 0 and width - 1, so that `last` may lie beyond the last pair where none turns so slowly.
 
     Formula: width · ln(trained / (2π · turns)) / (2 · ln base), rounded down for fast and up for slow.
     Unit: first=1, last=1
@@ -91,7 +95,7 @@ def yarn(width: int, base: float, factor: float, trained: int) -> Array:
 def llama3(
     width: int, base: float, factor: float, trained: int, slow: float = 1.0, fast: float = 4.0
 ) -> Array:
-    """Llama 3.1's: the same idea, its ramp linear in the turns instead of in the pair's number."""
+    """Llama 3.1's, by its reference code: the ramp is linear in the turns instead of in the pair's number."""
     kept = np.clip((turns(width, base, trained) - slow) / (fast - slow), 0, 1)
     speeds = frequencies(width, base)
     return speeds * kept + speeds / factor * (1 - kept)
@@ -129,9 +133,10 @@ def angle(
     context becomes than the `trained` one.
 
     Unit: 1
-    Source: su2021, chen2023pi, peng2024, grattafiori2024
+    Source: su2021, chen2023pi, peng2024, llamamodels2024
     """
     speeds = speeds_of(method, width, base, factor, trained)
+    arguments.finite(position=position)
     arguments.counts(0, pair=pair, **{"pairs after it": len(speeds) - 1 - pair})
     return float(position * speeds[pair])
 
@@ -148,7 +153,7 @@ def slowdown(
     """How many times slower a pair turns under a method than as trained.
 
     Unit: 1
-    Source: chen2023pi, peng2024, grattafiori2024
+    Source: chen2023pi, peng2024, llamamodels2024
     """
     return angle(pair, 1.0, width, "none", factor, trained, base) / angle(
         pair, 1.0, width, method, factor, trained, base
@@ -190,7 +195,7 @@ def yarn_temperature(factor: float) -> float:
 
 
 @verifier
-def no_slow_pair_meets_an_unseen_angle(
+def slowest_pair_ends_at_its_trained_angle(
     methods: tuple[str, ...] = ("linear", "ntk", "yarn", "llama3"),
     factors: tuple[float, ...] = (2, 8, 32),
     width: int = 128,
@@ -200,7 +205,8 @@ def no_slow_pair_meets_an_unseen_angle(
 ) -> dict[str, str | int]:
     """Check that the slowest pair's angle at the end of the longer context is the trained one's at its end.
 
-    Unscaled, it goes `factor` times as far.
+    Unscaled, it goes `factor` times as far. Under "ntk" that holds of the slowest pair alone: the ones before
+    it are slowed down less than `factor` times.
 
     Unit: check
     Source: chen2023pi, peng2024

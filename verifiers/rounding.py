@@ -54,6 +54,7 @@ def stochastic(value: float, dtype: str) -> dict[str, float]:
     Unit: low=1, high=1, share_up=1, mean=1, deviation=1
     Source: gupta2015
     """
+    arguments.finite(value=value)
     x = Fraction(value)
     (low, down), (high, up) = chances(x, formats.get_format(dtype))
     return {
@@ -75,6 +76,7 @@ def compensated_updates(dtype: str, weight: float = 1.0, update: float = 1e-4, s
     Source: kahan1965
     """
     arguments.counts(0, steps=steps, **{"10,000 − steps": 10_000 - steps})
+    arguments.finite(weight=weight, update=update)
     fmt = formats.get_format(dtype)
 
     def kept(number: Fraction) -> Fraction:

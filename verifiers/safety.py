@@ -16,6 +16,7 @@ def penalised_reward(reward: float, harm: float, threshold: float, weight: float
     """
     arguments.shares(harm=harm, threshold=threshold)
     arguments.non_negative(weight=weight)
+    arguments.finite(reward=reward)
     return reward - weight * max(0.0, harm - threshold)
 
 

@@ -17,6 +17,12 @@ def _power_z(power: float) -> float:
     return NormalDist().inv_cdf(power)
 
 
+def _samples(reach: float, difference: float) -> int:
+    if reach <= 0:
+        raise ValueError("chance alone has as much power: take a higher power or confidence")
+    return math.ceil((reach / difference) ** 2)
+
+
 @verifier
 def for_half_width(p: float, half_width: float, confidence: float = 0.95) -> int:
     """Trials after which the normal interval of a rate is as narrow as wanted.
@@ -25,7 +31,7 @@ def for_half_width(p: float, half_width: float, confidence: float = 0.95) -> int
     Unit: 1
     Source: definition
     """
-    arguments.shares(p=p)
+    arguments.positive(p=p, **{"1 − p": 1 - p})
     arguments.positive(half_width=half_width)
     return math.ceil((z_score(confidence) / half_width) ** 2 * p * (1 - p))
 
@@ -49,8 +55,9 @@ def two_rates(
     under_null = 2 * middle * (1 - middle) if variance == "pooled" else spread
     if variance == "baseline":
         spread = under_null = 2 * p * (1 - p)
+    arguments.positive(variance=under_null)
     reach = z_score(confidence) * math.sqrt(under_null) + _power_z(power) * math.sqrt(spread)
-    return math.ceil((reach / (p - q)) ** 2)
+    return _samples(reach, p - q)
 
 
 @verifier
@@ -77,7 +84,7 @@ def paired(discordant: float, difference: float, power: float = 0.8, confidence:
 
     Formula: ⌈(z_α √d + z_β √(d − δ²))² / δ²⌉.
     Unit: 1
-    Source: definition
+    Source: connor1987
     """
     arguments.shares(discordant=discordant)
     arguments.positive(difference=difference)
@@ -85,7 +92,7 @@ def paired(discordant: float, difference: float, power: float = 0.8, confidence:
         raise ValueError(f"a difference of {difference} needs at least as many discordant questions")
     spread = math.sqrt(discordant - difference**2)
     reach = z_score(confidence) * math.sqrt(discordant) + _power_z(power) * spread
-    return math.ceil((reach / difference) ** 2)
+    return _samples(reach, difference)
 
 
 @verifier

@@ -19,6 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 def softmax(logits: Array, temperature: float = 1.0) -> Array:
     arguments.positive(temperature=temperature)  # zero means argmax, a case of its own
+    arguments.finite(**{"largest logit": float(logits.max())})
     scaled = (logits - logits.max()) / temperature
     weights = np.exp(scaled)
     return np.asarray(weights / weights.sum())
@@ -52,7 +53,7 @@ def zipf_kept(
 ) -> int:
     """Number of tokens that a rule keeps of a Zipf distribution, after temperature.
 
-    Formula: p_r ∝ r^(−s/T) over the vocabulary; the rules as in `kept`.
+    Formula: p_r ∝ r^(−s/T) over the vocabulary; the rules as in `kept`, p = 1 keeping every token.
     Unit: token
     Source: holtzman2020, nguyen2024
     """
@@ -98,7 +99,9 @@ def tail_risk(mass: float, tokens: int) -> float:
     """
     arguments.shares(mass=mass)
     arguments.counts(0, tokens=tokens)
-    return 1 - (1 - mass) ** tokens
+    if mass == 1:
+        return float(tokens > 0)
+    return -math.expm1(tokens * math.log1p(-mass))  # the plain power loses a thin tail
 
 
 def entropy_slope(logits: Array, temperature: float) -> float:

@@ -20,8 +20,8 @@ def left_after(
 ) -> dict[str, float]:
     """What temperature, then top-k, then top-p leave of a Zipf distribution.
 
-    Formula: p_r ∝ r^(−s/T); the first k; of these, renormalised, the shortest prefix with mass ≥ p < 1;
-    effective = exp(entropy) of what is kept, renormalised.
+    Formula: p_r ∝ r^(−s/T); the first k; of these, renormalised, the shortest prefix with mass ≥ p, all for
+    p = 1; effective = exp(entropy) of what is kept, renormalised.
     Unit: kept=token, effective=token
     Source: holtzman2020
     """
@@ -29,7 +29,7 @@ def left_after(
     arguments.shares(top_p=top_p)
     arguments.positive(top_p=top_p)
     p = zipf(exponent, vocab, temperature)[:top_k]
-    kept = p if top_p == 1 else p[: count_kept_rounded((p / p.sum()).tolist(), "top-p", top_p)]
+    kept = p[: count_kept_rounded((p / p.sum()).tolist(), "top-p", top_p)]
     present = kept[kept > 0] / kept.sum()  # the far tail of a cold distribution underflows
     return {"kept": len(kept), "effective": float(np.exp(-(present * np.log(present)).sum()))}
 
@@ -55,6 +55,7 @@ def kept_by_threshold(logits: Sequence[float], k: int) -> int:
     Source: definition
     """
     arguments.counts(k=k)
+    arguments.finite(**{f"logits[{index}]": logit for index, logit in enumerate(logits)})
     if k > len(logits):
         raise ValueError(f"there are {len(logits)} logits, fewer than {k}")
     smallest = sorted(logits)[-k]

@@ -29,6 +29,8 @@ def law(fit: Fit) -> tuple[float, float, float, float, float]:
     """Return E, A, B, α, β of a named fit, or of one that is given as such a tuple."""
     if isinstance(fit, str):
         return FITS[arguments.one_of("fit", fit, FITS)]
+    if not isinstance(fit, tuple | list) or len(fit) != 5:
+        raise ValueError(f"a fit is a name or E, A, B, α, β, not {fit!r}")
     floor, a, b, alpha, beta = fit
     arguments.non_negative(floor=floor)
     arguments.positive(a=a, b=b, alpha=alpha, beta=beta)
@@ -63,9 +65,11 @@ def training_compute(params: float, tokens: float) -> float:
 def attention_excess(d_model: int, context: int, layers: int = 1, vocab: int = 0) -> float:
     """FLOPs of attention's scores and values over the 2 · N that a token's matrices cost, no token masked.
 
+    Kaplan et al. count half of them, which is what a causal mask leaves.
+
     Formula: 4 · n · d · layers / (2 · (12 · d² · layers + vocab · d)).
     Unit: 1
-    Source: kaplan2020
+    Source: chowdhery2022, kaplan2020
     """
     arguments.counts(d_model=d_model, context=context, layers=layers)
     arguments.counts(0, vocab=vocab)

@@ -15,7 +15,8 @@ from verifiers.scaling import Fit
 def _pairs(xs: Sequence[float], ys: Sequence[float], at_least: int) -> None:
     if len(xs) != len(ys) or len(set(xs)) < at_least:
         raise ValueError(f"needs as many values as arguments, at {at_least} or more different arguments")
-    arguments.positive(least=min(*xs, *ys))
+    for name, values in (("xs", xs), ("ys", ys)):
+        arguments.positive(**{f"{name}[{index}]": value for index, value in enumerate(values)})
 
 
 @verifier(tolerance=1e-6)

@@ -12,8 +12,8 @@ from verifiers import arguments
 def unclamped_cosine(step: int, total: int, peak: float = 1.0, warmup: int = 0, floor: float = 0.0) -> float:
     """Learning rate of a cosine schedule whose progress is not limited to one: past the end it rises again.
 
-    Formula: floor + (peak − floor) · (1 + cos(π · (step − W)/(total − W))) / 2, with a period of twice
-    the decay.
+    Formula: peak · (floor + (1 − floor) · (1 + cos(π · (step − W)/(total − W))) / 2), floor a share of the
+    peak; the period is twice the decay.
     Unit: 1
     Source: loshchilov2017
     """
@@ -44,7 +44,7 @@ def first_rate(warmup: int, from_one: bool = False, peak: float = 1.0) -> float:
 
 @verifier
 def back_at(total: int, warmup: int = 0) -> dict[str, int]:
-    """Steps past its end at which an unclamped cosine is back at its peak, and next at its floor.
+    """The steps, beyond its end, at which an unclamped cosine is back at its peak, and next at its floor.
 
     Formula: 2T − W and 3T − 2W.
     Unit: 1

@@ -52,7 +52,7 @@ def learning_rate(
     cosine (1 + cos πx)/2, inverse-sqrt √(W/step); wsd: at the peak until the last `decay` steps, there
     1 − x, or 1 − √x for wsd-sqrt.
     Unit: 1
-    Source: loshchilov2017, vaswani2017, hagele2024
+    Source: loshchilov2017, vaswani2017, hu2024minicpm, hagele2024
     """
     _check(kind, total, warmup, decay, floor)
     arguments.counts(0, step=step, **{"total − step": total - step})
@@ -62,7 +62,7 @@ def learning_rate(
 
 @verifier
 def mean_rate(kind: str, total: int, warmup: int = 0, decay: int = 0, floor: float = 0.0) -> float:
-    """Mean of a schedule over the run, as a share of its peak: how far the weights can travel.
+    """Mean of a schedule over the run (its integral), as a share of the peak: how far the weights can travel.
 
     Formula: W/2 for the warmup, T − W for a constant rate, half of it (and the floor) for linear and
     cosine, 2(√(WT) − W) for the inverse square root, D/2 for a linear and D/3 for a square-root decay; by T.

@@ -50,9 +50,12 @@ def masked_mean(losses: Sequence[float], labels: Sequence[int], ignored: int = I
     Unit: nat
     Source: definition
     """
-    kept = [x for x, label in zip(losses, labels, strict=True) if label != ignored]
+    arguments.non_negative(**{f"losses[{index}]": loss for index, loss in enumerate(losses)})
+    arguments.counts(ignored, ignored=ignored)
+    kept = [pair for pair in zip(losses, labels, strict=True) if pair[1] != ignored]
+    arguments.counts(0, **{f"kept label {index}": label for index, (_, label) in enumerate(kept)})
     arguments.counts(kept=len(kept))
-    return math.fsum(kept) / len(kept)
+    return math.fsum(loss for loss, _ in kept) / len(kept)
 
 
 @verifier
@@ -100,8 +103,10 @@ def learned_transition(
     arguments.counts(2, classes=classes, tokens=len(text))
     arguments.counts(steps=steps)
     arguments.positive(learning_rate=learning_rate)
-    if not all(0 <= token < classes for token in text):
-        raise ValueError(f"tokens must lie in 0..{classes - 1}")
+    for index, token in enumerate(text):
+        arguments.counts(0, **{f"text[{index}]": token, f"classes − 1 − text[{index}]": classes - 1 - token})
+    for position in masked:
+        arguments.counts(position=position, **{"positions after it, and itself": len(text) - position})
     table = np.zeros((classes, classes))
     pairs = [(text[t - 1], text[t]) for t in range(1, len(text)) if t not in masked]
     for _ in range(steps):
@@ -124,6 +129,8 @@ def accumulated(micro_batches: Sequence[Sequence[float]]) -> dict[str, float]:
     """
     arguments.counts(micro_batches=len(micro_batches))
     sizes = [len(batch) for batch in micro_batches]
+    for batch in micro_batches:
+        arguments.non_negative(**{f"losses[{index}]": loss for index, loss in enumerate(batch)})
     arguments.counts(**{f"tokens of micro-batch {index}": size for index, size in enumerate(sizes)})
     means = [math.fsum(batch) / len(batch) for batch in micro_batches]
     everything = math.fsum(x for batch in micro_batches for x in batch)

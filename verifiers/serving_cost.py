@@ -70,7 +70,7 @@ def scaled_fleet(devices: int, factor: float, exponent: float = 1.0) -> int:
     arguments.counts(0, devices=devices)
     arguments.positive(factor=factor)
     arguments.non_negative(exponent=exponent)
-    return math.ceil(float(devices * factor**exponent))
+    return math.ceil(devices * Fraction(str(factor**exponent)))
 
 
 @verifier

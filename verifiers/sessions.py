@@ -7,7 +7,6 @@ import hmac
 import json
 import math
 import random
-from collections import deque
 from collections.abc import Callable
 
 from proofdeck import verifier
@@ -35,13 +34,15 @@ def retained(entries: int, cap: int | None = None) -> dict[str, int]:
     Source: definition
     """
     arguments.counts(0, entries=entries)
-    kept = len(deque(range(entries), maxlen=cap))
+    if cap is not None:
+        arguments.counts(0, cap=cap)
+    kept = entries if cap is None else min(entries, cap)
     return {"kept": kept, "lost": entries - kept}
 
 
 @verifier
 def checkout_bytes(objects: int, tree: int, checkouts: int, shared: bool = True) -> int:
-    """Bytes of several checkouts of a repository: worktrees share the objects, clones copy them.
+    """Bytes of several checkouts of a repository: worktrees share the objects, full clones copy them.
 
     Formula: objects + checkouts · tree (shared), checkouts · (objects + tree) (copied).
     Unit: B
@@ -201,14 +202,16 @@ def signed_tokens_resist_tampering(lifetime: int = 300) -> dict[str, int]:
 
 @verifier
 def collision_probability(bits: int, items: int) -> float:
-    """Chance that some two of several random identifiers agree: the birthday bound.
+    """Chance that some two of several random identifiers agree: the birthday problem's approximation.
 
-    Formula: 1 − e^(−n (n − 1) / 2^(b + 1)), near the exact product while n is far below 2ᵇ.
+    Formula: 1 − e^(−n (n − 1) / 2^(b + 1)), near the exact product while n is far below 2ᵇ; 1 for n above it.
     Unit: 1
     Source: definition
     """
     arguments.counts(bits=bits)
     arguments.counts(0, items=items)
+    if items > 2**bits:
+        return 1.0
     return -math.expm1(-items * (items - 1) / 2 ** (bits + 1))
 
 

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 from proofdeck import verifier
@@ -17,10 +18,7 @@ Merge = Callable[[Any, Any], Any]
 def deep_merge(low: Any, high: Any) -> Any:
     """Merge two settings: objects key by key, anything else is replaced by the higher layer."""
     if isinstance(low, dict) and isinstance(high, dict):
-        return {
-            key: deep_merge(low[key], high[key]) if key in low and key in high else {**low, **high}[key]
-            for key in {**low, **high}
-        }
+        return {**low, **high, **{key: deep_merge(low[key], high[key]) for key in low if key in high}}
     return high
 
 
@@ -110,7 +108,7 @@ STYLES = {
 
 @verifier
 def key_styles(names: Sequence[str]) -> dict[str, int]:
-    """How many names are written in each style; one word in small letters is plain and fits all.
+    """How many names are written in each style; one word in small letters is plain, and fits snake, kebab and camel alike.
 
     Unit: snake=1, kebab=1, camel=1, pascal=1, plain=1, other=1
     Source: definition
@@ -177,11 +175,15 @@ def stale_lookups(changes: Sequence[float], lookups: Sequence[float], every: flo
     arguments.non_negative(**{f"lookups[{i}]": time for i, time in enumerate(lookups)})
     if every is not None:
         arguments.non_negative(every=every)
+        period = Fraction(repr(every))
     arguments.positive(**{f"changes[{i}]": time for i, time in enumerate(changes)})
 
-    def scanned(time: float) -> float:
+    def scanned(time: Fraction) -> Fraction:
         if every is None:
-            return 0.0
-        return time // every * every if every else time
+            return Fraction(0)
+        return time // period * period if every else time
 
-    return sum(any(scanned(time) < change <= time for change in changes) for time in lookups)
+    # decimals as they are written: in binary three tenths are not three times a tenth
+    changed = [Fraction(repr(time)) for time in changes]
+    looked = [Fraction(repr(time)) for time in lookups]
+    return sum(any(scanned(time) < change <= time for change in changed) for time in looked)

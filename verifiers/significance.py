@@ -14,7 +14,7 @@ from verifiers.intervals import binomial
 
 @verifier
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Exact two-sided p-value that two systems are equal, from the questions that only one solves.
+    """Exact two-sided p-value of the hypothesis that two systems are equal, from what only one solves.
 
     Formula: min(1, 2 · P(Binomial(b + c, ½) ≤ min(b, c))).
     Unit: 1
@@ -28,7 +28,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 @verifier
 def family_wise_error(alpha: float, tests: int) -> float:
-    """Probability of at least one false positive among independent tests.
+    """Probability of at least one false positive among independent tests of hypotheses that hold.
 
     Formula: 1 − (1 − α)^m.
     Unit: 1
@@ -41,7 +41,7 @@ def family_wise_error(alpha: float, tests: int) -> float:
 
 @verifier
 def bonferroni(alpha: float, tests: int) -> float:
-    """Level of each test that keeps the chance of any false positive below α, however they depend.
+    """Level of each test that keeps the chance of any false positive at α at most, however they depend.
 
     Formula: α / m.
     Unit: 1
@@ -60,7 +60,7 @@ def _ordered(p_values: Sequence[float]) -> list[float]:
 
 @verifier
 def holm(p_values: Sequence[float], alpha: float = 0.05) -> int:
-    """Hypotheses that Holm's procedure rejects, the chance of any false rejection kept below α.
+    """Hypotheses that Holm's procedure rejects, the chance of any false rejection being α at most.
 
     Formula: reject in rising order while p_(i) ≤ α / (m − i + 1).
     Unit: 1
@@ -76,7 +76,9 @@ def holm(p_values: Sequence[float], alpha: float = 0.05) -> int:
 
 @verifier
 def benjamini_hochberg(p_values: Sequence[float], rate: float = 0.05) -> int:
-    """Hypotheses that are rejected with an expected share of false rejections below a rate.
+    """Hypotheses that are rejected with an expected share of false rejections of a rate at most.
+
+    Tests are independent, or depend positively on each other.
 
     Formula: max{i: p_(i) ≤ i · rate / m}.
     Unit: 1
@@ -90,7 +92,7 @@ def benjamini_hochberg(p_values: Sequence[float], rate: float = 0.05) -> int:
 
 @verifier
 def best_of_equals(models: int, p: float, n: int) -> float:
-    """Expected score of the best of equal models on one test set: selection alone lifts it above p.
+    """Expected score of the best of equal, independent models on n questions: selection lifts it above p.
 
     Formula: Σ_{k ≥ 1} (1 − P(X < k)^models) / n, X Binomial(n, p).
     Unit: 1

@@ -150,6 +150,7 @@ def trained(
     """
     arguments.non_negative(penalty=penalty)
     arguments.counts(width=width, latents=latents, steps=steps)
+    arguments.finite(bias=bias)
     x = superposed(512, width, 2 * width, 0.05, seed)
     model = fit(start(width, latents, bias, seed), x, penalty, steps, 0.01, unit_norm)
     features = model.encode(x)

@@ -14,6 +14,7 @@ import numpy as np
 
 from proofdeck import verifier
 from verifiers import arguments
+from verifiers.truncation import decimal
 
 Exact = tuple[Fraction, ...]
 Texts = dict[tuple[int, ...], Fraction]
@@ -24,10 +25,10 @@ RESAMPLING = ("residual", "target")
 def exact(probabilities: Sequence[float], name: str) -> Exact:
     """Decimal probabilities as fractions that sum to one."""
     arguments.distribution(probabilities, name)
-    fractions = [Fraction(repr(float(p))) for p in probabilities]
+    fractions = tuple(map(decimal, probabilities))
     if sum(fractions) != 1:
         raise ValueError(f"{name} must sum to 1 exactly, written in decimals")
-    return tuple(fractions)
+    return fractions
 
 
 def pair(target: Sequence[float], draft: Sequence[float]) -> tuple[Exact, Exact]:

@@ -63,20 +63,22 @@ def forecast(budget: float, first: float, growth: float, at: float = 0.5) -> dic
 def guarded(cap: float, costs: Sequence[float], worst: float | None = None) -> dict[str, float]:
     """Spend turn by turn under a cap that is checked before each turn.
 
-    Without `worst` the check knows only what is booked: it stops a turn late. With `worst`, the most that
+    Without `worst` the check knows only what is booked, and may stop a turn late. With `worst`, the most that
     a turn can cost, it stops while that would no longer fit.
 
     Unit: turns=1, spent=$, over=$
     Source: definition
     """
     (limit,) = _exact(cap=cap)
-    (reserve,) = _exact(worst=worst or 0)
+    reserve: Fraction | None = None
+    if worst is not None:
+        (reserve,) = _exact(worst=worst)
     spent, count = Fraction(0), 0
     for cost in costs:
         (booked,) = _exact(cost=cost)
-        if worst is not None and booked > reserve:
+        if reserve is not None and booked > reserve:
             raise ValueError(f"a turn costs {cost}, more than the worst case {worst}")
-        if spent >= limit if worst is None else spent + reserve > limit:
+        if spent >= limit if reserve is None else spent + reserve > limit:
             break
         spent += booked
         count += 1
@@ -104,7 +106,7 @@ def admitted(limit: float | None, cost: float, requests: int, unlimited: str = "
 
 @verifier
 def children_spend(children: int, child_cap: float, cost: float, parent_cap: float | None = None) -> float:
-    """Most that children spend in calls of `cost`, each below its own cap.
+    """Most that children spend in calls of `cost`, each child within its own cap.
 
     With `parent_cap` each call is first reserved from the parent's budget, which all of them share.
 

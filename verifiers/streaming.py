@@ -1,4 +1,4 @@
-"""Streaming replies: waits, event framing, UTF-8 across chunks, backpressure."""
+"""Streaming replies: event framing, UTF-8 across chunks, backpressure."""
 
 from __future__ import annotations
 
@@ -11,33 +11,6 @@ from itertools import combinations_with_replacement, pairwise
 
 from proofdeck import verifier
 from verifiers import arguments
-
-
-@verifier
-def reply_time(tokens: int, per_second: float, first: float = 0.0) -> float:
-    """Time until a whole reply has been generated.
-
-    Formula: time to first token + tokens / tokens per second.
-    Unit: s
-    Source: definition
-    """
-    arguments.counts(0, tokens=tokens)
-    arguments.positive(per_second=per_second)
-    arguments.non_negative(first=first)
-    return first + tokens / per_second
-
-
-@verifier
-def wait(first: float, tokens: int, each: float) -> dict[str, float]:
-    """Time before a reader sees anything: with streaming, and without; the total is the same.
-
-    Formula: streamed TTFT; whole TTFT + tokens · time per token.
-    Unit: streamed=s, whole=s
-    Source: definition
-    """
-    arguments.counts(0, tokens=tokens)
-    arguments.non_negative(first=first, each=each)
-    return {"streamed": first, "whole": first + tokens * each}
 
 
 @verifier

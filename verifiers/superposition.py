@@ -12,13 +12,13 @@ from verifiers import arguments
 
 @verifier
 def interference(active: int, width: int) -> float:
-    """Root mean square of what other active features, in random directions, add to a feature's reading.
+    """Root mean square of what other features, active at strength one, add to a feature's reading.
 
-    Each adds the cosine of two random directions, whose mean square is 1 / width.
+    Their directions are random: each adds a cosine of mean square 1 / width.
 
     Formula: √(active / width).
     Unit: 1
-    Source: elhage2022
+    Source: elhage2022, definition
     """
     arguments.counts(0, active=active)
     arguments.counts(width=width)
@@ -64,4 +64,4 @@ def separable_share(points: int, width: int) -> float:
     Source: cover1965
     """
     arguments.counts(points=points, width=width)
-    return sum(math.comb(points - 1, k) for k in range(width)) / math.ldexp(1, points - 1)
+    return sum(math.comb(points - 1, k) for k in range(width)) / (1 << points - 1)

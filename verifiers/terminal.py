@@ -6,6 +6,7 @@ import random
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from itertools import permutations
 
 from proofdeck import verifier
@@ -184,7 +185,8 @@ def frames(changes: Sequence[float], interval: float) -> int:
     """
     arguments.positive(interval=interval)
     arguments.non_negative(**{f"changes[{index}]": time for index, time in enumerate(changes)})
-    return len({time // interval for time in changes})
+    tick = Fraction(repr(interval))  # decimals as they are written: 0.3 begins the fourth tenth
+    return len({Fraction(repr(time)) // tick for time in changes})
 
 
 def fill_slots(arrivals: Iterable[int], size: int) -> list[int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+import string
 from collections import Counter
 from collections.abc import Sequence
 
 from proofdeck import verifier
 from verifiers import arguments
 
-ARTICLES = ("a", "an", "the")
 Counts = Counter[tuple[str, ...]]
 
 
@@ -42,6 +42,8 @@ def bleu_precision(candidate: str, references: Sequence[str], n: int) -> dict[st
     Unit: 1
     Source: papineni2002
     """
+    if isinstance(references, str):
+        raise ValueError("references are a list of texts, not one text")
     arguments.counts(n=n, references=len(references))
     allowed: Counts = Counter()
     for reference in references:
@@ -125,14 +127,14 @@ def rouge_l(candidate: str, reference: str) -> dict[str, float]:
 
 
 def normalised(text: str) -> list[str]:
-    """Drop case, punctuation and articles, as SQuAD does; return the words."""
-    kept = re.sub(r"[^\w\s]|_", "", text.lower())
-    return [word for word in kept.split() if word not in ARTICLES]
+    """Drop case, ASCII punctuation and articles, as SQuAD does; return the words."""
+    bare = text.lower().translate(str.maketrans("", "", string.punctuation))
+    return re.sub(r"\b(a|an|the)\b", " ", bare).split()
 
 
 @verifier
 def exact_match(prediction: str, reference: str) -> int:
-    """1 where two answers are the same but for case, punctuation, articles and spaces; else 0.
+    """1 where two answers are the same but for case, ASCII punctuation, articles and spaces; else 0.
 
     Formula: [normalised prediction = normalised reference].
     Unit: 1
@@ -143,7 +145,7 @@ def exact_match(prediction: str, reference: str) -> int:
 
 @verifier
 def token_f1(prediction: str, reference: str) -> float:
-    """F1 of the words of two answers, without case, punctuation and articles.
+    """F1 of the words of two answers, without case, ASCII punctuation and articles; 1 if both are empty.
 
     Formula: 2 · shared words / (words of the prediction + words of the reference).
     Unit: 1

@@ -102,7 +102,7 @@ def loop_tokens(turns: int, added: int, base: int = 0, window: int | None = None
     arguments.counts(0, added=added, base=base)
     if window is None:
         return turns * base + added * turns * (turns + 1) // 2
-    arguments.counts(base, window=window)
+    arguments.counts(max(base, 1), window=window)
     return sum(min(base + added * turn, window) for turn in range(1, turns + 1))
 
 
@@ -127,7 +127,8 @@ def loop_cost(
     """Price of a loop that resends its history, each turn caching its whole prompt for the next.
 
     New tokens are billed at `write` times, tokens of the previous prompt at `read` times the input price;
-    both are 1 without a cache. Turn i holds base + (i − 1) · added tokens and writes `output`.
+    both are 1 without a cache. Turn i holds base + (i − 1) · added tokens and writes `output`; what of its
+    output stays in the history counts among the `added`.
 
     Formula: (write · (base + (n − 1) · added) + read · Σᵢ₌₁ⁿ⁻¹ (base + (i − 1) · added)) · price + n · output.
     Unit: $
@@ -143,7 +144,7 @@ def loop_cost(
 
 @verifier
 def routing_saving(share: float, ratio: float) -> float:
-    """Share of the cost saved by sending `share` of the traffic to a model `ratio` times cheaper.
+    """Share of the cost saved by sending `share` of equal requests to a model `ratio` times cheaper.
 
     Formula: 1 − ((1 − share) + share / ratio).
     Unit: 1

@@ -66,11 +66,12 @@ def shared_mean_cosine(ratio: float) -> float:
 def tied_initial_loss(vocab: int, d_model: int, std: float, seeds: int = 16) -> dict[str, float]:
     """Simulate the first loss where the table serves as head and the state is the last token's own vector.
 
-    Given that vector e, its own logit is |e|² and all others are normal with deviation std · |e|.
+    No block, position or last norm has changed that state, and the next token is any other one. Given the
+    vector e, its own logit is |e|² and all others are normal with deviation std · |e|.
 
     Formula: loss near std² · d once that exceeds ln V; ln V for small std.
     Unit: own_logit=1, other_deviation=1, loss=nat, uniform=nat
-    Source: press2017, derived
+    Source: derived
     """
     arguments.counts(2, vocab=vocab)
     arguments.counts(d_model=d_model, seeds=seeds)

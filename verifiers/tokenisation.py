@@ -108,6 +108,8 @@ def id_bytes(vocabulary: int) -> int:
     """
     arguments.counts(vocabulary=vocabulary)
     bits = (vocabulary - 1).bit_length()
+    if bits > 64:
+        raise ValueError(f"{vocabulary} tokens need numbers of more than 64 bits")
     return next(width for width in (1, 2, 4, 8) if bits <= 8 * width)
 
 

@@ -85,6 +85,7 @@ def goodput(useful: float, wall: float) -> float:
     Source: definition
     """
     arguments.positive(wall=wall)
+    arguments.non_negative(useful=useful)
     arguments.shares(goodput=useful / wall)
     return useful / wall
 
@@ -107,16 +108,16 @@ def goodput_gap(
 ) -> dict[str, float]:
     """What a difference in goodput is worth over a run of given length.
 
-    Formula: (after − before) · time, by the wall clock, in device hours and in money.
+    Formula: (after − before) · time, by the wall clock, summed over devices, and in money.
     Unit: wall=s, device_time=s, dollars=$
     Source: definition
     """
     arguments.positive(days=days)
     arguments.shares(before=before, after=after)
-    wall = (after - before) * days * DAY
-    device_time = wall * devices
     arguments.counts(devices=devices)
     arguments.non_negative(dollars_per_hour=dollars_per_hour)
+    wall = (after - before) * days * DAY
+    device_time = wall * devices
     return {"wall": wall, "device_time": device_time, "dollars": device_time / HOUR * dollars_per_hour}
 
 

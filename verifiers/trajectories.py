@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from proofdeck import verifier
-from verifiers import arguments
+from verifiers import arguments, reliability, retries
 from verifiers.judging import weighted_mean
 
 Efficiency = Callable[[int, int], float]
@@ -13,16 +13,13 @@ Efficiency = Callable[[int, int], float]
 
 @verifier
 def success(step: float, steps: int, tries: int = 1) -> float:
-    """Chance that every step of a trajectory succeeds, each being tried several times if need be.
+    """Chance that every step of a trajectory succeeds, each tried several times if need be, independently.
 
     Formula: (1 − (1 − p)^tries)^steps.
     Unit: 1
     Source: definition
     """
-    arguments.shares(step=step)
-    arguments.counts(0, steps=steps)
-    arguments.counts(tries=tries)
-    return float((1 - (1 - step) ** tries) ** steps)
+    return reliability.all_steps(retries.success(step, tries), steps)
 
 
 @verifier

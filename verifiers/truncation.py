@@ -31,6 +31,8 @@ def count_kept(ordered: Sequence[Any], rule: str, threshold: Any) -> int:
 
 def count_kept_rounded(ordered: Sequence[float], rule: str, threshold: float) -> int:
     """`count_kept` for rounded probabilities: one that should stand exactly on the threshold is kept."""
+    if rule == "top-p" and threshold == 1:
+        return len(ordered)  # a tail lighter than the slack belongs to it
     return count_kept(ordered, rule, threshold if rule == "top-k" else threshold * SLACK)
 
 

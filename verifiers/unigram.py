@@ -9,7 +9,7 @@ from proofdeck import verifier
 from verifiers import arguments
 
 Pieces = Sequence[tuple[str, float]]
-"""Pieces with their log-probabilities, in nats."""
+"""Pieces with their log-probabilities, in nats; a vocabulary's, or some of them."""
 
 
 def _table(pieces: Pieces) -> dict[str, float]:
@@ -17,6 +17,7 @@ def _table(pieces: Pieces) -> dict[str, float]:
     if len(table) < len(pieces) or "" in table:
         raise ValueError("a piece is empty or given twice")
     arguments.non_negative(**{f"−ln p({piece})": -log for piece, log in table.items()})
+    arguments.shares(**{"sum of the probabilities": round(math.fsum(map(math.exp, table.values())), 9)})
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 from proofdeck import verifier
 from verifiers import arguments, dtypes
@@ -190,6 +191,7 @@ def brute_force_seconds(
     Source: williams2009
     """
     arguments.positive(bandwidth=bandwidth, peak=peak)
+    arguments.counts(queries=queries)
     read = raw_bytes(vectors, dims, dtype) / bandwidth
     return max(read, brute_force_flops(vectors, dims, queries) / peak)
 
@@ -204,4 +206,5 @@ def shards(vectors: int, bytes_per_vector: float, shard_bytes: float) -> int:
     """
     arguments.counts(vectors=vectors)
     arguments.positive(bytes_per_vector=bytes_per_vector, shard_bytes=shard_bytes)
-    return math.ceil(vectors * bytes_per_vector / shard_bytes)
+    # as the decimals that were written: rounding noise is not worth a shard
+    return math.ceil(vectors * Fraction(str(bytes_per_vector)) / Fraction(str(shard_bytes)))

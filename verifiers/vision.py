@@ -122,7 +122,8 @@ def tile_tokens(
 ) -> int:
     """Tokens of an image billed by tiles: fitted into a square, shrunk to a short side, cut into tiles.
 
-    Formula: base + per_tile · ⌈width / tile⌉ · ⌈height / tile⌉ after both shrinkings; nothing is enlarged.
+    Formula: base + per_tile · ⌈width / tile⌉ · ⌈height / tile⌉ after both shrinkings; nothing is enlarged,
+    which the source leaves open.
     Unit: token
     Source: openai2024vision
     """

@@ -16,10 +16,11 @@ def _windowed(model: str, window: int | None, window_layers: int | None) -> tupl
     arch = models.get(model)
     width = arch.window if window is None else window
     layers = arch.window_layers if window_layers is None else window_layers
-    if not width:
+    if not width or (window_layers is None and not arch.window):
         raise ValueError(f"{model} has no sliding window of its own: give `window` and `window_layers`")
     arguments.counts(window=width)
-    arguments.counts(0, window_layers=layers, **{"layers without a window": arch.layers - layers})
+    arguments.counts(0, window_layers=layers)
+    arguments.counts(0, **{"layers without a window": arch.layers - layers})
     return width, layers
 
 
@@ -32,7 +33,7 @@ def nbytes(
     window: int | None = None,
     window_layers: int | None = None,
 ) -> int:
-    """Bytes of the cache where some layers keep the last `window` tokens only.
+    """Bytes of the cache where some layers keep the last `window` tokens only, the newest among them.
 
     Formula: width · bytes per element · batch · (full layers · T + window layers · min(T, W)).
     Unit: B

@@ -90,11 +90,15 @@ def score(pair: float, left: float, right: float) -> float:
     """WordPiece's score of a merge: how much more often a pair stands together than its parts' counts let
     one expect.
 
+    Google never released its training; this is how it is commonly reconstructed.
+
     Formula: f(ab) / (f(a) · f(b)).
     Unit: 1
-    Source: schuster2012, huggingface2022wordpiece
+    Source: huggingface2022wordpiece
     """
     arguments.positive(pair=pair, left=left, right=right)
+    if pair > min(left, right):
+        raise ValueError("a pair cannot be more frequent than its parts")
     return pair / (left * right)
 
 
@@ -107,6 +111,8 @@ def likelihood_gain(pair: float, left: float, right: float, total: float) -> flo
     Source: schuster2012
     """
     arguments.positive(total=total)
+    if total < max(left, right):
+        raise ValueError("a token cannot be more frequent than all tokens together")
     return math.log(score(pair, left, right) * total)
 
 
@@ -115,7 +121,7 @@ def learns(corpus: str, pairs: tuple[tuple[str, str], ...]) -> dict[str, str | i
     """Training on a corpus begins with the given merges, in this order; inner tokens begin with ##.
 
     Unit: check
-    Source: schuster2012, huggingface2022wordpiece
+    Source: huggingface2022wordpiece
     """
     found = learn(corpus, len(pairs))
     if found != [tuple(pair) for pair in pairs]:
@@ -151,7 +157,7 @@ def differs_from_bpe(corpus: str) -> dict[str, str]:
     """The first merge by WordPiece's score is another than the most frequent pair, which BPE takes.
 
     Unit: check
-    Source: schuster2012, sennrich2016
+    Source: huggingface2022wordpiece, sennrich2016
     """
     parts = split(corpus)
     _, pairs = occurrences(parts)

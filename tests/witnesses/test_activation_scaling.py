@@ -136,7 +136,7 @@ def test_scale_on_the_wrong_side_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
         lambda: scaling.smoothing_factor(1.0, 0.0),
         lambda: scaling.smoothing_factor(1.0, 1.0, 1.1),
         lambda: scaling.smoothquant(-0.1),
-        lambda: scaling.smoothquant(hot=257),
+        lambda: scaling.smoothquant(outliers=257),
         lambda: scaling.awq(0.0),
         lambda: scaling.awq(1.0, bits=1),
         lambda: scaling.awq_search(0),

@@ -34,12 +34,15 @@ def test_unknown_activations_are_refused() -> None:
     for function in (activations.value, activations.slope):
         with pytest.raises(ValueError, match="activation"):
             function("mish", 0.0)
+        with pytest.raises(ValueError, match="finite"):
+            function("relu", math.nan)
 
 
 def test_far_inputs_neither_overflow_nor_vanish() -> None:
     assert activations.slope("sigmoid", -800) == 0 and activations.value("sigmoid", 800) == 1
     assert activations.slope("sigmoid", -40) == pytest.approx(math.exp(-40))
     assert activations.slope("sigmoid", 40) == pytest.approx(math.exp(-40))
+    assert activations.value("sigmoid", -800) == 0 and activations.value("sigmoid", -40) == math.exp(-40)
 
 
 @witnesses("activations.sigmoid_saturates_at")
@@ -62,7 +65,8 @@ def test_dead_units_of_drawn_batches() -> None:
     assert activations.dead_share(-1.0, 3, deviation=2.0) == pytest.approx(share, abs=0.005)
     assert activations.dead_share(0.0, 2) == pytest.approx(0.25)
     assert activations.dead_share(0.5, 1) == activations.dead_share(0.5, 1, 1.0)
-    for wrong in ({"examples": 0}, {"deviation": 0}):
+    assert activations.dead_share(-1.0, 1) == pytest.approx(1 - activations.dead_share(1.0, 1))
+    for wrong in ({"examples": 0}, {"deviation": 0}, {"mean": math.inf}):
         with pytest.raises(ValueError):
             activations.dead_share(**{"mean": 0.0, "examples": 1} | wrong)
 

@@ -112,6 +112,19 @@ def test_a_constant_shift_equals_scikit_learn(levels: int, shift: int) -> None:
     assert got["bias"] == got["error"] == shift
 
 
+def test_the_number_of_levels_is_named() -> None:
+    with pytest.raises(ValueError, match="levels must be at least 2"):
+        agreement.shifted_rater(1, 1)
+
+
+def test_a_kappa_of_just_the_threshold_is_not_below_it() -> None:
+    """One item has no kappa; two have kappas of 1 and of −1, or 0 where a rater says one thing only."""
+    assert agreement.kappa_below(0.0, 1, 1.0) == pytest.approx(0.5)
+    assert agreement.kappa_below(0.0, 2, 1.0) == pytest.approx(3 / 4)
+    assert agreement.kappa_below(0.0, 2, 0.0) == pytest.approx(1 / 8)
+    assert agreement.kappa_below(0.0, 2, -1.0) == 0
+
+
 def test_a_prevalence_of_one_is_named() -> None:
     with pytest.raises(ValueError, match="1 − prevalence must be above 0"):
         agreement.always_one_class(1)
@@ -124,17 +137,24 @@ def test_a_prevalence_of_one_is_named() -> None:
         lambda: agreement.observed([[1, 2], [3]]),
         lambda: agreement.observed([[0, 0], [0, 0]]),
         lambda: agreement.kappa([[3, -1], [1, 2]]),
+        lambda: agreement.kappa([[3, float("inf")], [1, 2]]),
+        lambda: agreement.kappa([]),
         lambda: agreement.kappa([[5, 0], [0, 0]]),
         lambda: agreement.kappa([[5, 1], [1, 5]], "cubic"),
         lambda: agreement.kappa_below(1.1, 5, 0.5),
         lambda: agreement.kappa_below(0.5, 0, 0.5),
         lambda: agreement.kappa_below(0.5, 301, 0.5),
+        lambda: agreement.kappa_below(0.5, 5, 1.1),
+        lambda: agreement.kappa_below(0.5, 5, -1.1),
+        lambda: agreement.kappa_below(0.5, 5, float("nan")),
         lambda: agreement.kappa_below(0.5, 5, 0.5, 0),
         lambda: agreement.kappa_below(0.5, 5, 0.5, 1),
         lambda: agreement.scores([1], [1, 2]),
         lambda: agreement.scores([1, 1], [1, 2]),
         lambda: agreement.scores([1, 2], [2, 2]),
         lambda: agreement.scores([1], [2]),
+        lambda: agreement.scores([1, 2, 3], [1, float("nan"), 2]),
+        lambda: agreement.scores([1, 2, 3], [1, float("inf"), 2]),
         lambda: agreement.always_one_class(0),
         lambda: agreement.always_one_class(1),
         lambda: agreement.shifted_rater(1, 1),

@@ -12,6 +12,17 @@ from verifiers import arguments
 ODD = [math.nan, math.inf, -math.inf, True, False, "3", None, 1j, [1]]
 
 
+@pytest.mark.parametrize("number", [-1e308, -1, 0, 5e-324, 7])
+def test_finite_lets_every_sign_through(number: float) -> None:
+    arguments.finite(first=1, number=number)
+
+
+@pytest.mark.parametrize("number", ODD)
+def test_finite_refuses_all_else(number: Any) -> None:
+    with pytest.raises(ValueError, match=r"^number must be a finite number"):
+        arguments.finite(first=1, number=number)
+
+
 @pytest.mark.parametrize("number", [1, 5e-324, 0.5, 1e308, 10**400 // 10**100])
 def test_positive_lets_numbers_above_zero_through(number: float) -> None:
     arguments.positive(first=1, number=number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,12 @@ def test_a_power_is_exact_for_integers() -> None:
     for wrong in (0, -2):
         with pytest.raises(ValueError, match="base"):
             arithmetic.power(wrong, 2)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, True, "2"])
+@pytest.mark.parametrize("name", ["ratio", "product", "total", "change", "compound", "power"])
+def test_what_is_no_finite_number_is_refused(name: str, wrong: Any) -> None:
+    call = getattr(arithmetic, name)
+    for numbers in ((3, wrong), (wrong, 2)):
+        with pytest.raises(ValueError, match="must be a finite number"):
+            call(*numbers)

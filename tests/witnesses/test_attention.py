@@ -88,6 +88,13 @@ def test_simulations_repeat_themselves_with_twenty_thousand_draws(name: str) -> 
     assert attention.jacobian_entries(8, 3) == {"diagonal": trace / 3, "off_diagonal": trace / 6}
 
 
+def test_softmax_equals_that_of_torch_and_never_overflows() -> None:
+    torch = pytest.importorskip("torch")
+    scores = np.random.default_rng(0).standard_normal((3, 4, 5)) * 500
+    expected = torch.softmax(torch.from_numpy(scores), -1).numpy()
+    assert np.allclose(attention.softmax(scores), expected, atol=1e-14)
+
+
 @witnesses("attention.largest_weight")
 @pytest.mark.parametrize("keys", [2, 10, 4096])
 @pytest.mark.parametrize("bound", [0.0, 1.0, 8.0])
@@ -244,9 +251,14 @@ def test_saturation_at_narrow_heads_is_mild(monkeypatch: pytest.MonkeyPatch) -> 
     [
         lambda: attention.score_variance(0),
         lambda: attention.score_variance(64, scale="cube"),
+        lambda: attention.score_variance(64, math.inf),
+        lambda: attention.score_std(64, math.nan),
         lambda: attention.score_mean(64, correlation=1.5),
+        lambda: attention.score_mean(64, correlation=True),
         lambda: attention.score_mean(64, correlation=-1.5),
         lambda: attention.saturation(64, keys=1),
+        lambda: attention.saturation(64, draws=0),
+        lambda: attention.query_gradient(64, draws=0),
         lambda: attention.jacobian_entries(64, keys=1),
         lambda: attention.query_gradient(1),
         lambda: attention.query_gradient(2, keys=1),
@@ -262,6 +274,7 @@ def test_wrong_arguments_are_refused(call: object) -> None:
 def test_smallest_arguments_work() -> None:
     assert attention.score_variance(1) == 1
     assert attention.score_std(9) == 3
-    assert set(attention.saturation(1, keys=2)) == {"top", "trace"}
-    assert set(attention.query_gradient(2, keys=2)) == {"mean", "median"}
+    assert attention.score_variance(2, -1) == attention.score_variance(2, 1) == 6
+    assert set(attention.saturation(1, keys=2, draws=1)) == {"top", "trace"}
+    assert set(attention.query_gradient(2, keys=2, draws=1)) == {"mean", "median"}
     assert attention.largest_weight(1, 0) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,17 @@ def test_flag_follows_a_context_without_any_device(before: bool, monkeypatch: py
                 attention_dispatch.kernel_flag_tells_a_setting_only()
     finally:
         torch.backends.cuda.enable_flash_sdp(initially)
+
+
+def test_a_refusal_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dispatcher warns why it refuses; a check must not."""
+
+    def refuses(*_tensors: object) -> None:
+        warnings.warn("dropout is not supported", UserWarning, stacklevel=1)
+        raise RuntimeError("no available kernel")
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", refuses)
+    assert attention_dispatch.runs_fused((1, 1, 1, 1)) is False
 
 
 @witnesses("attention_dispatch.fused_kernel_takes_only_some_calls")

@@ -42,19 +42,44 @@ def test_squared_sum_by_autograd_and_by_differences(point: tuple[float, float, f
             moved[index] += step
             ends.append((moved[0] * moved[1] + moved[2]) ** 2)
         assert found[name] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            backpropagation.squared_sum(**{**dict(zip("abc", point, strict=True)), name: float("inf")})
 
 
 @witnesses("backpropagation.layer_runs")
 @pytest.mark.parametrize("layers", [1, 2, 7, 48])
 def test_layer_runs_by_running(layers: int) -> None:
     runs = 0
-    for target in reversed(range(layers)):  # the input of each layer, from the last
-        for _ in range(target):
+    for target in reversed(range(layers)):  # forward from the first layer to this one, then its backward
+        for _layer in range(target + 1):
             runs += 1
     assert backpropagation.layer_runs(layers, stored=False) == runs
+    found = backpropagation.layer_runs(layers, stored=False)
+    assert isinstance(found, int)
     assert backpropagation.layer_runs(layers) == backpropagation.layer_runs(layers, stored=True) == layers
     with pytest.raises(ValueError):
         backpropagation.layer_runs(0)
+
+
+def test_runs_of_a_real_stack_without_stored_inputs() -> None:
+    stack = [torch.nn.Linear(3, 3).double() for _ in range(4)]
+    runs, upstream, found = 0, None, []
+    start = torch.randn(2, 3, dtype=torch.float64)
+    for target in reversed(range(4)):
+        x = start
+        with torch.no_grad():
+            for layer in stack[:target]:
+                x, runs = layer(x).tanh(), runs + 1
+        x.requires_grad_()
+        y, runs = stack[target](x).tanh(), runs + 1
+        upstream, weight = torch.autograd.grad(y, [x, stack[target].weight], upstream or torch.ones_like(y))
+        upstream, found = (upstream,), [weight, *found]
+    x = start
+    for layer in stack:
+        x = layer(x).tanh()
+    exact = torch.autograd.grad(x.sum(), [layer.weight for layer in stack])
+    assert all(torch.allclose(a, b) for a, b in zip(found, exact, strict=True))
+    assert backpropagation.layer_runs(4, stored=False) == runs
 
 
 @witnesses("backpropagation.passes")
@@ -95,8 +120,9 @@ def test_accumulation_by_real_backward_calls(zeroed: bool) -> None:
     assert backpropagation.accumulated(5, 3, zeroed) == float(weight.grad)
     assert backpropagation.accumulated(5, 3) == 15
     assert backpropagation.accumulated(5, 1) == 5
-    with pytest.raises(ValueError):
-        backpropagation.accumulated(5, 0)
+    for wrong in ((5, 0), (float("nan"), 1), (float("inf"), 1)):
+        with pytest.raises(ValueError):
+            backpropagation.accumulated(*wrong)
 
 
 @witnesses("backpropagation.clipped_norm")
@@ -123,6 +149,17 @@ def test_a_clipping_that_skips_bad_entries_is_seen(monkeypatch: pytest.MonkeyPat
     # the same by hand: a norm of NaN, and of infinity
     assert (torch.tensor([float("nan"), 1.0]).norm()).isnan()
     assert (torch.tensor([float("inf"), 1.0]) / float("inf")).isnan().tolist() == [True, False]
+    seen: list[tuple[list[float], float]] = []
+    real = torch.nn.utils.clip_grad_norm_
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            torch.nn.utils,
+            "clip_grad_norm_",
+            lambda weights, limit: seen.append((weights[0].grad.tolist(), limit)) or real(weights, limit),
+        )
+        assert backpropagation.one_bad_entry_spoils_all(entries=3, limit=0.5) == {"entries": 3}
+    assert [entry[1] for entry in seen] == [0.5, 0.5]
+    assert str(seen[0][0]) == "[nan, 1.0, 1.0]" and seen[1][0] == [float("inf"), 1.0, 1.0]
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda weights, limit: None)
     with pytest.raises(AssertionError, match="entries NaN"):
         backpropagation.one_bad_entry_spoils_all()
@@ -138,6 +175,7 @@ def test_a_clipping_that_skips_bad_entries_is_seen(monkeypatch: pytest.MonkeyPat
 @witnesses("backpropagation.anomaly_mode_sees_the_backward_only")
 def test_anomaly_mode_with_the_mode_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert backpropagation.anomaly_mode_sees_the_backward_only() == {"negative": -1.0}
+    assert backpropagation.anomaly_mode_sees_the_backward_only(-2.0) == {"negative": -2.0}
 
     with pytest.raises(AssertionError, match="no NaN"):
         backpropagation.anomaly_mode_sees_the_backward_only(1.0)

@@ -91,6 +91,13 @@ def test_drawn_lengths_have_the_mean_asked_for() -> None:
     assert batching.draw_lengths("constant", 3, 10, 0) == [10, 10, 10]
 
 
+def test_a_speedup_of_thirty_is_the_last_that_floats_tell() -> None:
+    assert batching.batch_for_speedup(30) == pytest.approx(math.exp(30 - float(np.euler_gamma)), rel=1e-6)
+    for speedup in (30.1, 50, 1000):
+        with pytest.raises(ValueError, match="30 - speedup"):
+            batching.batch_for_speedup(speedup)
+
+
 def test_a_speedup_of_one_needs_no_batch() -> None:
     for speedup in (1.0, 0.5):
         with pytest.raises(ValueError, match="speedup - 1 must be above 0"):
@@ -152,6 +159,11 @@ def test_the_next_larger_batch_takes_too_long(target: float) -> None:
     found = batching.batch_within(target, 0.02, 0.001)
     fitting = [batch for batch in range(1, 300) if 0.02 + batch * 0.001 <= target]
     assert found == max(fitting, default=0)
+
+
+def test_a_step_of_just_the_target_fits() -> None:
+    for batch in range(200):
+        assert batching.batch_within((200 + batch) / 10_000, 0.02, 0.0001) == batch
 
 
 @witnesses("batching.device_multiplier")

@@ -107,7 +107,7 @@ def test_generate_of_transformers_finds_the_same_beams() -> None:
         ours = beam_search.search(model, width)
         assert found.sequences[:, 1:].tolist() == [list(text) for _, text in ours]
         if width > 1:
-            scores = [beam_search.length_score(score, 3, "mean", 0.5) for score, _ in ours]
+            scores = [beam_search.length_score(score, 3, "length", 0.5) for score, _ in ours]
             assert found.sequences_scores.tolist() == pytest.approx(scores, abs=1e-4)
 
 
@@ -124,8 +124,8 @@ def test_greedy_against_all_paths() -> None:
 @witnesses("beam_search.length_score", "beam_search.sum_favours_short")
 def test_length_rules_by_hand() -> None:
     assert beam_search.length_score(-3.0, 7, "sum") == -3
-    assert beam_search.length_score(-3.0, 7, "mean", 1.0) == pytest.approx(-3 / 7)
-    assert beam_search.length_score(-3.0, 7, "mean", 0.5) == pytest.approx(-3 / 7**0.5)
+    assert beam_search.length_score(-3.0, 7, "length", 1.0) == pytest.approx(-3 / 7)
+    assert beam_search.length_score(-3.0, 7, "length", 0.5) == pytest.approx(-3 / 7**0.5)
     assert beam_search.length_score(-3.0, 7, "gnmt", 1.0) == pytest.approx(-3 / 2)
     assert beam_search.length_score(-3.0, 1, "gnmt", 0.9) == -3  # one token is the reference
     assert beam_search.length_score(-3.0, 7) == pytest.approx(-3 / 2**0.6)

@@ -35,6 +35,9 @@ def test_known_maxima() -> None:
     assert best_of_n.expected_maximum(1) == pytest.approx(0, abs=1e-12)
     assert best_of_n.expected_maximum(2) == pytest.approx(1 / math.sqrt(math.pi), rel=1e-11)
     assert best_of_n.expected_maximum(3) == pytest.approx(1.5 / math.sqrt(math.pi), rel=1e-11)
+    for huge in (30, 100, 300):  # asymptotically the normal quantile of 1 − e^−γ/n
+        quantile = stats.norm.isf(0.5615 * 10.0**-huge)
+        assert best_of_n.expected_maximum(10**huge) == pytest.approx(quantile, abs=0.005)
     # a tail that a Φ rounded to one would lose
     assert best_of_n.expected_maximum(10**12) == pytest.approx(stats.norm.isf(0.5615e-12), abs=0.02)
     drawn = np.random.default_rng(0).standard_normal((40_000, 16)).max(axis=1)
@@ -50,6 +53,15 @@ def test_kl_equals_that_of_many_enumerated_answers(n: int) -> None:
     chosen = chosen[chosen > 0]
     measured = (chosen * np.log(chosen * answers)).sum()
     assert best_of_n.kl(n) == pytest.approx(measured, abs=2e-3)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.3, 0.2), (0.25,) * 4, (0.9, 0.1)])
+@pytest.mark.parametrize("n", [2, 8])
+def test_kl_is_a_bound_for_few_answers_though_all_rewards_differ(shares: tuple[float, ...], n: int) -> None:
+    cumulative = np.cumsum([0.0, *shares])
+    chosen = np.diff(cumulative**n)
+    measured = (chosen * np.log(chosen / np.array(shares))).sum()
+    assert measured < best_of_n.kl(n) - 0.01
 
 
 @witnesses("best_of_n.true_gain")
@@ -100,7 +112,15 @@ def test_generation_costs_two_of_six_flops_a_weight(samples: int) -> None:
     "call",
     [
         lambda: best_of_n.expected_maximum(0),
+        lambda: best_of_n.expected_maximum(1.5),
         lambda: best_of_n.maximum_bound(0),
+        lambda: best_of_n.maximum_bound(1.5),
+        lambda: best_of_n.maximum_bound(True),
+        lambda: best_of_n.gain_of_doubling(True),
+        lambda: best_of_n.kl(1.5),
+        lambda: best_of_n.kl(True),
+        lambda: best_of_n.true_gain(4, True),
+        lambda: best_of_n.true_gain(4, math.nan),
         lambda: best_of_n.gain_of_doubling(0),
         lambda: best_of_n.kl(0),
         lambda: best_of_n.true_gain(4, 1.01),

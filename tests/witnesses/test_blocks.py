@@ -295,8 +295,9 @@ def test_rows_that_see_nothing_are_undefined_in_pytorch(tokens: int, diagonal: i
     assert blocks.unseeing_rows(tokens, diagonal) == int(undefined.sum())
     if diagonal == 1:
         assert blocks.unseeing_rows(tokens) == 0
-    with pytest.raises(ValueError):
-        blocks.unseeing_rows(0)
+    for wrong in ((0,), (2, 0.5)):
+        with pytest.raises(ValueError):
+            blocks.unseeing_rows(*wrong)
 
 
 @witnesses("blocks.attention_links_every_pair_at_once")

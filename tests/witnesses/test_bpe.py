@@ -132,7 +132,9 @@ def test_pair_count_equals_a_search_in_the_text() -> None:
     assert bpe.pair_count("b ab", "b", " ", pattern="none") == 1
     assert bpe.pair_count("b ab", "b", " ") == 0
     assert bpe.pair_count("éa", "é", "a", "character") == 1
-    assert bpe.pair_count("éa", "é", "a") == 0
+    for left, right in (("é", "a"), ("a", "é"), ("", "a"), ("a", "ab")):  # é is two bytes
+        with pytest.raises(ValueError, match="base symbol"):
+            bpe.pair_count("éa ab", left, right)
 
 
 @witnesses("bpe.vocabulary", "bpe.merges_of")

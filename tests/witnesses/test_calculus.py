@@ -19,6 +19,37 @@ def test_softmax_and_its_log_equal_torch_at_any_size() -> None:
         assert np.allclose(calculus.softmax(np.array(logits)), torch.softmax(theirs, 0), atol=1e-15)
 
 
+def test_softmaxes_go_along_the_last_axis() -> None:
+    logits = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 50
+    logits[0, 1, 2] = -torch.inf
+    assert np.allclose(calculus.softmax(logits.numpy()), torch.softmax(logits, -1), rtol=1e-13, atol=0)
+    assert np.allclose(calculus.log_softmax(logits.numpy()), torch.log_softmax(logits, -1), rtol=1e-13)
+    far = np.array([[1e4, 0.0], [0.0, 1.0]])  # each row by its own maximum
+    assert calculus.softmax(far)[1] == pytest.approx(calculus.softmax(far[1]))
+    assert calculus.log_softmax(far)[1] == pytest.approx(calculus.log_softmax(far[1]))
+
+
+def test_softmax_of_complex_logits_is_differentiable() -> None:
+    moved = calculus.softmax(np.array([1.0, 0.0]) + 1e-30j * np.array([1.0, 0.0]))
+    share = 1 / (1 + math.exp(-1))
+    assert moved.imag / 1e-30 == pytest.approx(share * (1 - share) * np.array([1, -1]), rel=1e-12)
+
+
+def test_vectors_are_of_finite_numbers() -> None:
+    assert calculus.vector("x", (1, -2.5)).tolist() == [1.0, -2.5]
+    assert calculus.vector("x", (1, 2)).dtype == np.float64 and len(calculus.vector("x", ())) == 0
+    for wrong in ((math.nan, 1.0), (1.0, math.inf), (0.0, -math.inf), (True,), ("1",)):
+        with pytest.raises(ValueError, match=r"x\[[01]\] must be a finite number"):
+            calculus.vector("x", wrong)
+
+
+def test_differences_give_a_jacobian_column_by_column() -> None:
+    at = torch.tensor([0.3, -1.2, 2.0], dtype=torch.float64)
+    exact = torch.autograd.functional.jacobian(lambda x: torch.stack([x[0] * x[1], x[2].sin()]), at)
+    ours = calculus.differences(lambda x: np.array([x[0] * x[1], np.sin(x[2])]), at.numpy())
+    assert ours.shape == (2, 3) and ours == pytest.approx(exact.numpy(), abs=1e-9)
+
+
 def test_log_softmax_keeps_the_imaginary_part_of_complex_logits() -> None:
     step = 1e-30
     moved = calculus.log_softmax(np.array([1.0, 0.0]) + 1j * step * np.array([1.0, 0.0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import numpy as np
 import pytest
 
 from proofdeck import witnesses
@@ -15,11 +16,14 @@ from verifiers import checkpoint_replay
 def test_gradients_equal_those_of_a_hand_made_replay() -> None:
     """Keep only inputs and random states, and rebuild each layer by hand in the backward."""
     torch = pytest.importorskip("torch")
-    layers = checkpoint_replay.stack(0.3)
-    expected = checkpoint_replay.gradients(0.3, lambda layer, x: layer(x))
+    net = checkpoint_replay.Net(layers=3, width=5, rows=4, dropout=0.3, seed=7)
+    layers = checkpoint_replay.stack(net)
+    assert [tuple(p.shape) for p in layers.parameters()] == [(5, 5), (5,)] * 3
+    assert [layer[2].p for layer in layers] == [0.3] * 3
+    expected = checkpoint_replay.gradients(net, checkpoint_replay.plain)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        x = torch.randn(8, 16, dtype=torch.float64)
+        torch.manual_seed(7)
+        x = torch.randn(4, 5, dtype=torch.float64)
         inputs, states = [], []
         with torch.no_grad():
             for layer in layers:
@@ -34,9 +38,42 @@ def test_gradients_equal_those_of_a_hand_made_replay() -> None:
             upstream = grads[0]
             found = [*grads[1:], *found]
     for ours, theirs in zip(found, expected, strict=True):
-        assert torch.allclose(ours, theirs, atol=1e-12)
-    with pytest.raises(AssertionError, match="off by"):
-        checkpoint_replay.compare(0.3, lambda layer, x: layer(x) * (1 + 1e-6))
+        assert np.allclose(ours.numpy(), theirs, atol=1e-12)
+    checkpoint_replay.compare(net, lambda layer, x: layer(x) * (1 + 1e-12), 1e-9)
+    with pytest.raises(AssertionError, match="a gradient is off by"):
+        checkpoint_replay.compare(net, lambda layer, x: layer(x) * (1 + 1e-6), 1e-12)
+
+
+def test_what_is_seeded_comes_out_the_same_and_leaves_the_random_state_alone() -> None:
+    torch = pytest.importorskip("torch")
+    net = checkpoint_replay.Net(layers=2, width=3, rows=2, dropout=0.5, seed=1)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one, two = (checkpoint_replay.gradients(net, checkpoint_replay.plain) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+    assert torch.equal(torch.get_rng_state(), before)
+    other = checkpoint_replay.gradients(net._replace(seed=2), checkpoint_replay.plain)
+    assert not np.array_equal(one[0], other[0])
+    built = checkpoint_replay.stack(net)[0][0].weight
+    assert built.dtype == torch.float64
+    torch.manual_seed(6)  # whatever was drawn before
+    assert torch.equal(checkpoint_replay.stack(net)[0][0].weight, built)
+
+
+def test_checks_of_replay_run_at_other_sizes_and_fail_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch.utils.checkpoint")
+    tried = checkpoint_replay.gradients_are_unchanged(layers=2, width=3, rows=4, dropout=0.5, tolerance=1e-11)
+    assert tried == {"layers": 2, "dropout": 0.5, "tolerance": 1e-11}
+    real = torch.utils.checkpoint.checkpoint
+
+    def careless(layer: Any, x: Any, use_reentrant: bool) -> Any:
+        assert use_reentrant is False
+        return real(layer, x, use_reentrant=False, preserve_rng_state=False)
+
+    monkeypatch.setattr(torch.utils.checkpoint, "checkpoint", careless)
+    with pytest.raises(AssertionError, match="a gradient is off by"):
+        checkpoint_replay.gradients_are_unchanged()
 
 
 @witnesses("checkpoint_replay.autocast_is_replayed")
@@ -59,8 +96,13 @@ def test_recomputed_products_have_the_type_of_the_first_run(
         y = checkpoint(layer, torch.randn(3, 5), use_reentrant=False)
     y.float().sum().backward()
     assert types == [torch.bfloat16]
-    monkeypatch.setattr(torch, "autocast", lambda *a, **k: contextlib.nullcontext())
-    with pytest.raises(AssertionError, match="float32, then float32"):
+    assert checkpoint_replay.autocast_is_replayed(size=3) == {"runs": 2, "dtype": "bfloat16"}
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "autocast", lambda *a, **k: contextlib.nullcontext())
+        with pytest.raises(AssertionError, match="float32, then float32"):
+            checkpoint_replay.autocast_is_replayed()
+    monkeypatch.setattr(torch.utils.checkpoint, "checkpoint", lambda layer, x, use_reentrant: layer(x))
+    with pytest.raises(AssertionError, match=r"computed in bfloat16$"):
         checkpoint_replay.autocast_is_replayed()
 
 
@@ -77,9 +119,39 @@ def test_a_counter_in_a_layer_counts_two_runs(monkeypatch: pytest.MonkeyPatch) -
     x = torch.ones(3, requires_grad=True)
     torch.utils.checkpoint.checkpoint(layer, x, use_reentrant=False).sum().backward()
     assert len(runs) == 2
-    monkeypatch.setattr(torch.utils.checkpoint, "checkpoint", lambda layer, x, use_reentrant: layer(x))
-    with pytest.raises(AssertionError, match="left the statistics alone"):
-        checkpoint_replay.running_statistics_move_twice()
+    # by hand: from zero a tenth of the way to ten, and a tenth of the rest
+    norm = torch.nn.BatchNorm1d(1)
+    for expected in (1.0, 1.9):
+        norm(torch.full((4, 1), 10.0))
+        assert norm.running_mean.item() == pytest.approx(expected)
+    assert checkpoint_replay.running_statistics_move_twice(value=3.0, rows=2, momentum=0.5) == {
+        "plain": 1,
+        "recomputed": 2,
+    }
+    seen: list[tuple[float, float]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint_replay, "agree", lambda a, b, *of: seen.append((a, b)))
+        checkpoint_replay.running_statistics_move_twice(momentum=0.25)
+    assert np.array(seen) == pytest.approx(np.array([(2.5, 2.5), (4.375, 4.375)]))
+    real = torch.utils.checkpoint.checkpoint
+
+    def once_more(layer: Any, x: Any, use_reentrant: bool) -> Any:
+        with torch.no_grad():
+            layer(x)
+        return real(layer, x, use_reentrant=use_reentrant)
+
+    def unheeded(layer: Any, x: Any, use_reentrant: bool) -> Any:
+        layer.register_buffer("num_batches_tracked", torch.tensor(5))
+        return real(layer, x, use_reentrant=use_reentrant)
+
+    for broken, told in (
+        (lambda layer, x, use_reentrant: layer(x), "a running mean"),
+        (once_more, "a running mean"),
+        (unheeded, "batches counted"),
+    ):
+        monkeypatch.setattr(torch.utils.checkpoint, "checkpoint", broken)
+        with pytest.raises(AssertionError, match=told):
+            checkpoint_replay.running_statistics_move_twice()
 
 
 @witnesses("checkpoint_replay.fresh_dropout_masks_break_gradients")
@@ -101,6 +173,26 @@ def test_a_mask_replayed_differently_changes_a_gradient_by_hand(
     def careful(layer: Any, x: Any, use_reentrant: bool, preserve_rng_state: bool = True) -> Any:
         return real(layer, x, use_reentrant=use_reentrant)
 
-    monkeypatch.setattr(torch.utils.checkpoint, "checkpoint", careful)
-    with pytest.raises(AssertionError, match="as it was"):
-        checkpoint_replay.fresh_dropout_masks_break_gradients()
+    tried = checkpoint_replay.fresh_dropout_masks_break_gradients(layers=2, width=6, dropout=0.5, seed=3)
+    assert tried == {"layers": 2, "dropout": 0.5}
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.utils.checkpoint, "checkpoint", careful)
+        with pytest.raises(AssertionError, match="as it was"):
+            checkpoint_replay.fresh_dropout_masks_break_gradients()
+    with monkeypatch.context() as patch:  # wrong without any dropout, too
+        patch.setattr(torch.utils.checkpoint, "checkpoint", lambda layer, x, **_: layer(x) * 1.001)
+        with pytest.raises(AssertionError, match="a gradient is off by"):
+            checkpoint_replay.fresh_dropout_masks_break_gradients()
+    for moved, holds in ((0.25, False), (0.26, True)):
+        monkeypatch.setattr(
+            checkpoint_replay,
+            "gradients",
+            lambda net, wrap, moved=moved: [
+                np.array([0.0, -moved if net.dropout and wrap is not checkpoint_replay.plain else 0.0])
+            ],
+        )
+        if holds:
+            checkpoint_replay.fresh_dropout_masks_break_gradients(least=0.25)
+        else:
+            with pytest.raises(AssertionError, match="as it was"):
+                checkpoint_replay.fresh_dropout_masks_break_gradients(least=0.25)

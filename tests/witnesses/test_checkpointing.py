@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -44,6 +45,16 @@ def test_peak_equals_a_simulated_backward(layers: int, inside: int) -> None:
     assert peaks[checkpointing.best_segment(layers, inside)] == min(peaks.values())
 
 
+def test_segments_of_uneven_length_and_layers_of_any_weight() -> None:
+    assert checkpointing.peak(5, 5, 2.5) == 12.5
+    assert checkpointing.peak(7, 3, 2.5) == 8.5  # two whole segments and a short one
+    assert checkpointing.peak(7, 6, 2.5) == 15.0
+    assert checkpointing.best_peak(12) == checkpointing.best_peak(12, 1.0) == 6
+    assert checkpointing.best_segment(12) == 3  # the shortest of the equal ones
+    assert checkpointing.best_segment(35) == min(range(1, 36), key=lambda s: simulate(35, s, 1)) == 6
+    assert checkpointing.peak(12, 4) == 6
+
+
 @witnesses("checkpointing.least_peak_is_at_the_root")
 @pytest.mark.parametrize(("layers", "inside", "root"), [(64, 1, 8), (36, 4, 3), (50, 2, 5)])
 def test_simulated_peak_is_least_at_the_root(layers: int, inside: int, root: int) -> None:
@@ -51,8 +62,34 @@ def test_simulated_peak_is_least_at_the_root(layers: int, inside: int, root: int
     peaks = {s: simulate(layers, s, inside) for s in even}
     assert min(peaks, key=lambda s: peaks[s]) == root
     assert peaks[root] == 2 * math.isqrt(layers * inside) - 1
-    with pytest.raises(AssertionError, match="not best"):
-        checkpointing.compare_with_root(lambda n, a: checkpointing.peak(n, 1, a))
+
+
+def test_each_part_of_the_check_of_the_root_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = checkpointing.least_peak_is_at_the_root(cases=((64, 1), (50, 2)))
+    assert tried == {"layers": "64, 50", "inside": "1, 2"}
+    right = checkpointing.peak
+
+    def fails(told: str, cases: tuple[tuple[int, int], ...] = ((64, 1),), **patches: Any) -> None:
+        with monkeypatch.context() as patch:
+            for name, value in patches.items():
+                patch.setattr(checkpointing, name, value)
+            with pytest.raises(AssertionError, match=told):
+                checkpointing.least_peak_is_at_the_root(cases, tolerance=1e-6)
+
+    for wrong in (1, 4, 8, 64):  # each of the lengths is looked at
+        fails("formula", peak=lambda n, s, a, wrong=wrong: right(n, s, a) + 1e-5 * (s == wrong))
+    fails("best peak", best_peak=lambda n, a: right(n, 1, a))
+    fails("best peak", best_peak=lambda n, a: right(n, 8, a) - 1e-5)
+    fails("beaten", agree=lambda *of: None, peak=lambda n, s, a: 15 - 2e-6)
+    agreed: list[tuple[float, float, str]] = []
+    monkeypatch.setattr(checkpointing, "agree", lambda a, b, tolerance, what: agreed.append((a, b, what)))
+    monkeypatch.setattr(checkpointing, "best_peak", lambda n, a: 12.0)
+    monkeypatch.setattr(checkpointing, "peak", lambda n, s, a: 20.0 if n == 25 else 13.0 - 1e-9)
+    checkpointing.least_peak_is_at_the_root(((25, 2), (49, 1)))  # the first has no root among its divisors
+    assert [what for *_, what in agreed].count("the peak at the root") == 1
+    assert (12.0, 13.0, "the best peak") in agreed
+    uneven = {f"{b:g}" for _, b, what in agreed if "formula" in what}
+    assert uneven == {"26", "14", "50", "49", "13"}
 
 
 def block(arch: models.Architecture, recompute: str, dropout: bool = True) -> tuple[Any, list[Any]]:
@@ -194,7 +231,7 @@ def segmented(chain: Chain, layers: int, segment: int) -> None:
 
 
 @witnesses("checkpointing.schedules")
-@pytest.mark.parametrize("layers", [4, 16, 64, 256])
+@pytest.mark.parametrize("layers", [1, 4, 16, 64, 256])
 def test_schedules_equal_a_count_of_running_them(layers: int) -> None:
     rows = {row["schedule"]: row for row in checkpointing.schedules(layers)}
     root = math.isqrt(layers)
@@ -218,8 +255,19 @@ def test_schedules_equal_a_count_of_running_them(layers: int) -> None:
     [
         lambda: checkpointing.peak(0, 1),
         lambda: checkpointing.peak(4, 0),
-        lambda: checkpointing.peak(4, 1, inside=0.5),
-        lambda: checkpointing.best_segment(0),
+        lambda: checkpointing.peak(4, 5),
+        lambda: checkpointing.peak(4.0, 1),
+        lambda: checkpointing.peak(4, True),
+        lambda: checkpointing.peak(4, 1, inside=0.99),
+        lambda: checkpointing.peak(4, 1, inside=math.nan),
+        lambda: checkpointing.peak(4, 1, inside=True),
+        lambda: checkpointing.best_segment(4, inside=0.99),
+        lambda: checkpointing.layer_bytes("gpt2", 10.5),
+        lambda: checkpointing.layer_bytes("gpt2", 10, batch=0),
+        lambda: checkpointing.extra_flops("gpt2", 10, recompute="some"),
+        lambda: checkpointing.schedules(0),
+        lambda: checkpointing.schedules(2),
+        lambda: checkpointing.schedules(12),
         lambda: checkpointing.layer_bytes("llama-2-7b", 10),
         lambda: checkpointing.layer_bytes("gpt2", 0),
         lambda: checkpointing.layer_bytes("gpt2", 10, recompute="some"),
@@ -231,3 +279,38 @@ def test_schedules_equal_a_count_of_running_them(layers: int) -> None:
 def test_wrong_arguments_are_refused(call: Any) -> None:
     with pytest.raises(ValueError):
         call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: checkpointing.best_segment(0),
+        lambda: checkpointing.best_peak(0),
+        lambda: checkpointing.schedules(0),
+    ],
+)
+def test_no_layers_are_named(call: Any) -> None:
+    with pytest.raises(ValueError, match="layers must be at least 1"):
+        call()
+
+
+@pytest.mark.parametrize("changed", [{"gated": True}, {"kv_heads": 2}, {"d_ff": 127}])
+def test_other_blocks_than_the_formulas_are_refused(
+    changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(models.TABLE, "other", dataclasses.replace(TINY, **changed))
+    for call in (checkpointing.layer_bytes, checkpointing.core_share, checkpointing.extra_flops):
+        with pytest.raises(ValueError, match="four times as wide"):
+            call("other", 10)
+
+
+def test_one_sequence_with_all_recomputed_is_the_default(tiny: models.Architecture) -> None:
+    assert checkpointing.layer_bytes("tiny", 9) == checkpointing.layer_bytes("tiny", 9, 1, "none")
+    assert checkpointing.model_bytes("tiny", 9) == checkpointing.model_bytes("tiny", 9, 1, "none")
+    assert checkpointing.inside_ratio("tiny", 9) == checkpointing.inside_ratio("tiny", 9, "none")
+    assert checkpointing.extra_flops("tiny", 9) == checkpointing.extra_flops("tiny", 9, "full", False)
+
+
+def test_a_chain_of_one_layer_is_the_smallest() -> None:
+    assert [row["stored"] for row in checkpointing.schedules(1)] == [1, 1, 1]
+    assert checkpointing.peak(1, 1) == 1

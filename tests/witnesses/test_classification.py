@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
@@ -75,6 +77,16 @@ def test_blocks_equal_a_simulation() -> None:
     assert classification.stacked_filters([0.25]) == 0.25
 
 
+@witnesses("classification.stacked_filters")
+@pytest.mark.parametrize("rates", [[0.4], [0.4, 0.85], [0.5, 0.0, 0.25]])
+def test_stacked_filters_equal_the_sum_over_all_outcomes(rates: list[float]) -> None:
+    fires = 0.0
+    for outcome in product((True, False), repeat=len(rates)):
+        chance = math.prod(r if hit else 1 - r for r, hit in zip(rates, outcome, strict=True))
+        fires += chance * any(outcome)
+    assert classification.stacked_filters(rates) == pytest.approx(fires)
+
+
 @witnesses("classification.calibration_error")
 @pytest.mark.parametrize("bins", [1, 5, 10])
 def test_calibration_error_equals_bins_filled_by_numpy(bins: int) -> None:
@@ -93,6 +105,8 @@ def test_calibration_error_equals_bins_filled_by_numpy(bins: int) -> None:
     assert got == pytest.approx(expected, abs=1e-9)
     default = classification.calibration_error(confidences.tolist(), correct.tolist())
     assert (bins == 10) == (default == got)
+    # 0.07 · 100 is a hair above 7 in binary, yet 0.07 closes the seventh bin
+    assert classification.calibration_error([0.065, 0.07], [1, 0], 100) == pytest.approx(0.865 / 2)
     assert classification.calibration_error([0.0, 0.05], [1, 0]) == pytest.approx(0.95 / 2)
     assert classification.calibration_error([0.05, 0.15], [0, 1]) == pytest.approx((0.05 + 0.85) / 2)
     assert classification.calibration_error([0.0, 0.0, 1.0], [0, 1, 1]) == pytest.approx(1 / 3)
@@ -146,6 +160,7 @@ def test_scores_of_probabilities_equal_scikit_learn() -> None:
         lambda: classification.roc_auc([0.5], [1]),
         lambda: classification.roc_auc([0.5], [0]),
         lambda: classification.roc_auc([0.5, 1], [0]),
+        lambda: classification.roc_auc([float("nan"), 1], [0, 1]),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:

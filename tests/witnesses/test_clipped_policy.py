@@ -199,6 +199,8 @@ def test_the_push_ends_at_these_changes_of_log_probability(epsilon: float) -> No
         lambda: clipped_policy.slope(0.0, 1.0),
         lambda: clipped_policy.slope(1.0, 1.0, 1.0),
         lambda: clipped_policy.slope(1.0, 1.0, -0.1),
+        lambda: clipped_policy.surrogate(1.0, math.nan),
+        lambda: clipped_policy.slope(1.0, math.inf),
         lambda: clipped_policy.overshoot(0.0),
         lambda: clipped_policy.overshoot(0.1, steps=0),
         lambda: clipped_policy.overshoot(0.1, epsilon=0.0),
@@ -212,3 +214,8 @@ def test_the_push_ends_at_these_changes_of_log_probability(epsilon: float) -> No
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
         call()
+
+
+def test_a_clip_that_allows_any_fall_has_no_region() -> None:
+    with pytest.raises(ValueError, match="1 − epsilon"):
+        clipped_policy.trust_region(1.0)

@@ -68,6 +68,8 @@ def test_clipped_gradients_equal_torchs(limit: float) -> None:
     "call",
     [
         lambda: clipping.global_norm((1.0, -1.0)),
+        lambda: clipping.global_norm(()),
+        lambda: clipping.factor(()),
         lambda: clipping.factor((1.0,), 0.0),
         lambda: clipping.alignment((1.0, 2.0), 0.0),
         lambda: clipping.alignment((0.0, 0.0), 1.0),

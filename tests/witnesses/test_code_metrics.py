@@ -70,6 +70,15 @@ def test_naive_bias_of_two_attempts_in_closed_form() -> None:
         assert code_metrics.bias("naive pass@k", rate, samples, 2) == pytest.approx(expected, rel=1e-12)
 
 
+@witnesses("code_metrics.bias")
+def test_bias_over_thousands_of_samples() -> None:
+    expected = -0.3 * 0.7 / 2000
+    assert code_metrics.bias("naive pass@k", 0.3, 2000, 2) == pytest.approx(expected, rel=1e-6)
+    for samples in (0, -1):
+        with pytest.raises(ValueError, match="samples must be at least 1"):
+            code_metrics.bias("pass@k", 0.5, samples, 1)
+
+
 @witnesses("code_metrics.unbiased")
 def test_unbiased_in_exact_numbers_and_not_for_the_naive_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     rate = Fraction(1, 3)
@@ -82,6 +91,7 @@ def test_unbiased_in_exact_numbers_and_not_for_the_naive_estimate(monkeypatch: p
         assert mean == 1 - (1 - rate) ** k
     code_metrics.unbiased()
     code_metrics.unbiased(estimators=["pass^k"], samples=3)
+    code_metrics.unbiased(["pass@k"], [0.5], 1)
     for name, wrong in (
         ("pass@k", code_metrics.naive_pass_at_k),
         ("pass^k", lambda n, c, k: (c / n) ** k),
@@ -141,6 +151,9 @@ def test_benchmark_equals_simulated_attempts() -> None:
         lambda: code_metrics.bias("naive", 0.5, 3, 1),
         lambda: code_metrics.bias("pass@k", 1.5, 3, 1),
         lambda: code_metrics.bias("pass@k", 0.5, 3, 4),
+        lambda: code_metrics.unbiased([]),
+        lambda: code_metrics.unbiased(rates=[]),
+        lambda: code_metrics.unbiased(samples=0),
         lambda: code_metrics.attempts_needed(0, 0.5),
         lambda: code_metrics.attempts_needed(1.1, 0.5),
         lambda: code_metrics.attempts_needed(0.5, 1.1),

@@ -141,12 +141,96 @@ class Zeros:
 
 
 @witnesses("collectives.all_reduce_is_scatter_and_gather")
-def test_an_all_reduce_is_two_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for count in (1, 2, 4, 7):
-        for size in (840, 84):
-            passes = [ring(count, size, name)[1] for name in ("reduce_scatter", "all_gather")]
-            assert sum(passes) == ring(count, size, "all_reduce")[1]
-    assert collectives.all_reduce_is_scatter_and_gather()["nbytes"] == 4096.0
-    monkeypatch.setitem(collectives.PASSES, "all_gather", 2)
+@pytest.mark.parametrize("count", [1, 2, 4, 7])
+def test_the_passes_of_a_ring_are_a_scatter_and_a_gather(count: int) -> None:
+    buffers = [np.random.default_rng(i).standard_normal(3 * count) for i in range(count)]
+    held = collectives.split(buffers)
+    assert [[len(piece) for piece in pieces] for pieces in held] == [[3] * count] * count
+    moved = collectives.ring_pass(held, 0, True)
+    assert moved == [ring(count, 3 * count, "reduce_scatter")[1]] * count
+    whole = np.sum(buffers, axis=0)
+    for device in range(count):
+        turn = (device + 1) % count
+        np.testing.assert_allclose(held[device][turn], whole[3 * turn : 3 * turn + 3], atol=1e-12)
+    moved = collectives.ring_pass(held, 1, False)
+    assert moved == [ring(count, 3 * count, "all_gather")[1]] * count
+    for pieces in held:
+        np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-12)
+    assert np.array_equal(buffers[0], np.random.default_rng(0).standard_normal(3 * count))
+
+
+def test_the_check_of_both_passes_tells_what_it_tried() -> None:
+    told = collectives.all_reduce_is_scatter_and_gather((2, 3), pieces=2, tolerance=1e-9)
+    assert told == {"devices": "(2, 3)", "pieces": 2, "tolerance": 1e-9}
+
+
+right_pass = collectives.ring_pass
+
+
+def _bent(step: int, by: float) -> Any:
+    """Return a pass that adds to one entry of the last device's pieces, or to what it sent."""
+
+    def broken(pieces: Any, first: int, add: bool) -> list[int]:
+        moved = right_pass(pieces, first, add)
+        if first == step:
+            pieces[-1][0] = pieces[-1][0] + by
+        return moved
+
+    return broken
+
+
+def _chatty(step: int) -> Any:
+    def broken(pieces: Any, first: int, add: bool) -> list[int]:
+        moved = right_pass(pieces, first, add)
+        return [*moved[:-1], moved[-1] + (first == step)]
+
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (_bent(0, 1e-9), "scattered sums"),
+        (_bent(0, -1e-9), "scattered sums"),
+        (_bent(1, 1e-9), "gathered sums"),
+        (_chatty(0), "scatter$"),
+        (_chatty(1), "gather$"),
+        (lambda pieces, first, add: right_pass(pieces, first, False), "scattered sums"),
+        (lambda pieces, first, add: right_pass(pieces, 0, add), "gathered sums"),
+    ],
+)
+def test_the_check_of_both_passes_notices_a_broken_one(
+    monkeypatch: pytest.MonkeyPatch, broken: Any, told: str
+) -> None:
+    monkeypatch.setattr(collectives, "ring_pass", broken)
+    with pytest.raises(AssertionError, match=told):
+        collectives.all_reduce_is_scatter_and_gather((4,))
+
+
+@pytest.mark.parametrize("collective", ["all_reduce", "reduce_scatter", "all_gather"])
+def test_the_check_of_both_passes_notices_wrong_counts(
+    monkeypatch: pytest.MonkeyPatch, collective: str
+) -> None:
+    monkeypatch.setitem(collectives.PASSES, collective, 3)
     with pytest.raises(AssertionError):
-        collectives.all_reduce_is_scatter_and_gather()
+        collectives.all_reduce_is_scatter_and_gather((4,))
+
+
+def test_the_check_of_both_passes_allows_its_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Zeros())
+    monkeypatch.setattr(collectives, "ring_pass", _bent(0, 0.5))
+    collectives.all_reduce_is_scatter_and_gather((1,), tolerance=0.5)
+    with pytest.raises(AssertionError, match="scattered sums"):
+        collectives.all_reduce_is_scatter_and_gather((1,), tolerance=0.49)
+    monkeypatch.setattr(collectives, "ring_pass", _bent(1, 0.5))
+    collectives.all_reduce_is_scatter_and_gather((1,), tolerance=0.5)
+    with pytest.raises(AssertionError, match="gathered sums"):
+        collectives.all_reduce_is_scatter_and_gather((1,), tolerance=0.49)
+
+
+def test_an_all_to_all_is_not_halved() -> None:
+    assert collectives.steps(4, "all_to_all") == 3
+    with pytest.raises(ValueError, match="passes pieces on"):
+        collectives.steps(4, "all_to_all", "halving")
+    with pytest.raises(ValueError, match="passes pieces on"):
+        collectives.seconds(1, 4, 1, 1, "all_to_all", "halving")

@@ -139,6 +139,12 @@ def test_slices_equal_a_server_moved_by_single_ticks(quantum: int) -> None:
         assert concurrency.served(jobs, quantum) == turns(jobs, quantum), jobs
 
 
+def test_first_come_first_served_cuts_nothing_even_where_long_is_short() -> None:
+    swapped = concurrency.head_of_line(10, 1, 0.8, 0.6, requests=500)
+    assert swapped == concurrency.head_of_line(10, 1, 0.8, 0.6, quantum=10, requests=500)
+    assert swapped != concurrency.head_of_line(10, 1, 0.8, 0.6, quantum=1, requests=500)
+
+
 @witnesses("concurrency.head_of_line")
 @pytest.mark.parametrize("load", [0.3, 0.6])
 def test_waits_behind_long_requests_equal_theory(load: float) -> None:
@@ -193,6 +199,9 @@ def test_percentile_and_mean_are_those_of_the_same_requests() -> None:
         lambda: concurrency.makespan([]),
         lambda: concurrency.makespan([-1]),
         lambda: concurrency.makespan([1], 0),
+        lambda: concurrency.makespan([1], True),
+        lambda: concurrency.makespan([1], 1.5),
+        lambda: concurrency.makespan([], 1),
         lambda: concurrency.turn_speedup(0, [1]),
         lambda: concurrency.batched_time("RR", [1]),
         lambda: concurrency.head_of_line(0, 1, 0.5, 0.5),
@@ -202,9 +211,23 @@ def test_percentile_and_mean_are_those_of_the_same_requests() -> None:
         lambda: concurrency.head_of_line(1, 2, 0.5, 0),
         lambda: concurrency.head_of_line(1, 2, 0.5, 1),
         lambda: concurrency.head_of_line(1, 2, 0.5, 0.5, -1),
+        lambda: concurrency.head_of_line(1, 2, 0.5, 0.5, 0),
+        lambda: concurrency.head_of_line(1, 2, 1, 0.5),
+        lambda: concurrency.head_of_line(1, 2, 1e-9, 0.5, requests=10),
         lambda: concurrency.head_of_line(1, 2, 0.5, 0.5, requests=0),
     ],
 )
 def test_wrong_arguments_are_refused(call: Any) -> None:
     with pytest.raises(ValueError):
         call()
+
+
+def test_the_wrong_argument_of_a_simulation_is_named() -> None:
+    with pytest.raises(ValueError, match="long_share must lie"):
+        concurrency.head_of_line(1, 2, 1.1, 0.5)
+    with pytest.raises(ValueError, match=r"^requests must be at least 1"):
+        concurrency.head_of_line(1, 2, 0.5, 0.5, requests=0)
+    with pytest.raises(ValueError, match="short_requests must be at least 1"):
+        concurrency.head_of_line(1, 2, 1, 0.5, requests=9)
+    with pytest.raises(ValueError, match="long_requests must be at least 1"):
+        concurrency.head_of_line(1, 2, 1e-9, 0.5, requests=9)

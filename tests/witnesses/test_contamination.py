@@ -76,6 +76,8 @@ def test_dirty_counts_texts_with_a_collision() -> None:
     by_search = sum(text in " ".join(contamination.words_of(CORPUS)) for text in texts)
     assert contamination.dirty(texts, CORPUS, 3) == by_search == 2
     assert contamination.dirty((), CORPUS, 3) == 0
+    # an example of fewer words than n is dirty where all of it stands in the corpus
+    assert contamination.dirty(("two three four", "three two four", "ten"), CORPUS, 13) == 2
 
 
 @witnesses("contamination.chance_matches")
@@ -113,6 +115,8 @@ def test_wrong_arguments_are_refused() -> None:
         lambda: contamination.collisions("a", "a", 0),
         lambda: contamination.token_share("", "a", 1),
         lambda: contamination.dirty(("a",), "a", 0),
+        lambda: contamination.dirty((), "a", 0),
+        lambda: contamination.dirty(("",), "a", 1),
         lambda: contamination.chance_matches(-1, 1, 1, 1),
         lambda: contamination.chance_matches(1, -1, 1, 1),
         lambda: contamination.clean_score(0.5, 1, 0.5),

@@ -75,12 +75,26 @@ def test_the_bound_lies_below_the_information_of_two_bits() -> None:
 @witnesses("contrastive.least_loss")
 @pytest.mark.parametrize("temperature, least", [(1.0, -1.0), (0.2, 0.0), (0.5, 0.9), (1.0, 1.0)])
 def test_the_least_loss_is_that_of_extreme_cosines(temperature: float, least: float) -> None:
-    for batch in (1, 2, 50):
+    for batch in (2, 50) if least >= 0 else (2,):
         scores = torch.full((batch, batch), least, dtype=torch.float64).fill_diagonal_(1.0) / temperature
         reached = torch_loss("info-nce", scores).item()
         ours = contrastive.least_loss(batch, temperature, least)
         assert ours == pytest.approx(reached, rel=1e-9, abs=1e-14)
-    assert contrastive.least_loss(9) == contrastive.least_loss(9, 0.07, -1.0)
+    assert contrastive.least_loss(9) == contrastive.least_loss(9, 0.07, -1 / 8)
+
+
+@pytest.mark.parametrize("batch, temperature", [(2, 1.0), (3, 0.5), (5, 0.2)])
+def test_no_vectors_found_by_descent_have_less_than_a_simplex(batch: int, temperature: float) -> None:
+    generator = torch.Generator().manual_seed(batch)
+    views = torch.randn(2, batch, 8, generator=generator, dtype=torch.float64)
+    for _ in range(800):
+        leaf = views.clone().requires_grad_()
+        images, texts = functional.normalize(leaf, dim=-1)
+        loss = torch_loss("info-nce", images @ texts.T / temperature)
+        (slope,) = torch.autograd.grad(loss, leaf)
+        views = functional.normalize(views - slope / slope.norm().clamp(min=1e-3) / 10, dim=-1)
+    least = contrastive.least_loss(batch, temperature)
+    assert least - 1e-12 <= loss.item() <= least * 1.02
 
 
 @witnesses("contrastive.negative_share", "contrastive.hardest_share")
@@ -138,9 +152,13 @@ def test_gradients_equal_autograd_and_wrong_ones_are_caught(monkeypatch: pytest.
         lambda: contrastive.loss(((1.0,),), kind="triplet"),
         lambda: contrastive.loss_at_chance(0),
         lambda: contrastive.information_bound(-0.1, 4),
-        lambda: contrastive.least_loss(0),
+        lambda: contrastive.least_loss(1),
+        lambda: contrastive.loss(((1.0, math.nan), (0.0, 1.0))),
+        lambda: contrastive.loss(((1.0, 0.0), (0.0, 1.0)), bias=math.inf),
+        lambda: contrastive.negative_share((0.1, math.inf)),
         lambda: contrastive.least_loss(4, 0.0),
-        lambda: contrastive.least_loss(4, 1.0, -1.01),
+        lambda: contrastive.least_loss(2, 1.0, -1.01),
+        lambda: contrastive.least_loss(4, 1.0, -0.34),
         lambda: contrastive.least_loss(4, 1.0, 1.01),
         lambda: contrastive.negative_share((0.1,), 1),
         lambda: contrastive.negative_share((0.1, 0.2), -1),

@@ -22,7 +22,9 @@ def probabilities(scores: Any) -> Any:
 
 
 @witnesses("decoding.repetition_penalty")
-@pytest.mark.parametrize("counts", [(0, 0, 1, 0, 0), (3, 0, 0, 0, 1), (1, 1, 1, 1, 1), (0, 2, 0, 0, 0)])
+@pytest.mark.parametrize(
+    "counts", [(0, 0, 1, 0, 0), (0, 0, 0, 1, 0), (3, 0, 0, 0, 1), (1, 1, 1, 1, 1), (0, 2, 0, 0, 0)]
+)
 @pytest.mark.parametrize("penalty", [1.0, 1.2, 2.0, 0.8])
 def test_repetition_equals_transformers(counts: tuple[int, ...], penalty: float) -> None:
     seen = [token for token, count in enumerate(counts) for _ in range(count)]
@@ -153,9 +155,17 @@ def test_shifts_under_each_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(decoding, "additive", lambda z, counts, *penalties: np.where(counts, z / 1.2, z))
         with pytest.raises(AssertionError, match="True"):
             decoding.only_subtraction_ignores_shifts()
-    monkeypatch.setattr(decoding, "repetition", lambda z, seen, *rest, **more: np.where(seen, z - 1, z))
-    with pytest.raises(AssertionError, match="False"):
-        decoding.only_subtraction_ignores_shifts()
+    right = decoding.repetition
+    for bent in (True, False):  # one of the two rules subtracts
+        monkeypatch.setattr(
+            decoding,
+            "repetition",
+            lambda z, seen, penalty, sign_aware, bent=bent: (
+                np.where(seen, z - 1, z) if sign_aware is bent else right(z, seen, penalty, sign_aware)
+            ),
+        )
+        with pytest.raises(AssertionError, match="False"):
+            decoding.only_subtraction_ignores_shifts()
 
 
 @pytest.mark.parametrize(
@@ -166,6 +176,9 @@ def test_shifts_under_each_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: decoding.repetition_penalty((1.0, 2.0), (1, -1), 1.2),
         lambda: decoding.repetition_penalty((1.0, 2.0), (1, 0), 0.0),
         lambda: decoding.additive_penalty((1.0, 2.0), (0, 0), 1.0),
+        lambda: decoding.additive_penalty((1.0, 2.0), (1, 0), np.inf),
+        lambda: decoding.additive_penalty((1.0, 2.0), (1, 0), presence=np.nan),
+        lambda: decoding.additive_penalty((1.0, np.nan), (1, 0)),
         lambda: decoding.typical((0.5, 0.4), 0.9),
         lambda: decoding.typical((0.5, 0.5), 0.0),
         lambda: decoding.typical((0.5, 0.5), 1.1),

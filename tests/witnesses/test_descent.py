@@ -198,6 +198,8 @@ def test_a_wrong_limit_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: descent.noise_scale(1, 0.0, 2, 4.0),
         lambda: descent.noise_scale(1, 5.0, 2, 0.0),
         lambda: descent.noise_scale(1, 10.0, 2, 5.0),
+        lambda: descent.noise_scale(1, 2.0, 100, 2.5),
+        lambda: descent.quadratic("sgd", 0.1, weight=math.nan),
         lambda: descent.steps_for_batch(0, 1),
         lambda: descent.steps_for_batch(1, 0),
     ],

@@ -69,7 +69,7 @@ def test_one_jump_against_simulated_samples(monkeypatch: pytest.MonkeyPatch) -> 
         lambda *a: (right(*a)[0], right(*a)[1] * 1.01),
     ):
         monkeypatch.setattr(diffusion, "moments", wrong)
-        with pytest.raises(AssertionError, match="differ"):
+        with pytest.raises(AssertionError, match="is off"):
             diffusion.one_jump_equals_all_steps()
 
 
@@ -89,10 +89,16 @@ def test_reverse_mean_against_a_regression_on_samples(monkeypatch: pytest.Monkey
         )
     found = diffusion.reverse_mean_is_the_posterior_mean()
     assert found == {"steps": 1000, "stride": 37, "tolerance": 1e-9}
+    seen: list[float] = []
+    right = diffusion.reverse_mean
+    monkeypatch.setattr(diffusion, "reverse_mean", lambda *of: seen.append(of[3]) or right(*of))
+    diffusion.reverse_mean_is_the_posterior_mean(steps=5, stride=1)
+    added = np.array([1e-4, 0.005075, 0.01005, 0.015025, 0.02]) * 200
+    assert seen == pytest.approx(np.cumprod(1 - np.minimum(added, 0.999))[1:].tolist())
     monkeypatch.setattr(
         diffusion, "reverse_mean", lambda x, e, b, p: (x - b / math.sqrt(p) * e) / math.sqrt(1 - b)
     )
-    with pytest.raises(AssertionError, match="differ"):
+    with pytest.raises(AssertionError, match="is off"):
         diffusion.reverse_mean_is_the_posterior_mean()
 
 
@@ -117,6 +123,33 @@ def test_sampled_moments_are_those_of_drawn_samples(schedule: str) -> None:
     assert found["std"] == pytest.approx(x.std(), rel=0.01)
     with pytest.raises(ValueError):
         diffusion.sampled(schedule, steps, mean, 0)
+    with pytest.raises(ValueError):
+        diffusion.sampled(schedule, steps, math.nan, 1)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("steps", [2, 3, 5])
+def test_few_steps_exactly_from_the_sources_of_noise(schedule: str, steps: int) -> None:
+    """The sampler is affine in its start and in each step's noise; their effects add up in squares."""
+    added = diffusion.betas(schedule, steps)
+    mean, variance = -1.0, 0.6
+
+    def run(sources: np.ndarray) -> float:  # type: ignore[type-arg]
+        x = sources[steps - 1]
+        for t in reversed(range(steps)):
+            a = math.prod(1 - beta for beta in added[: t + 1])
+            clean = (variance * math.sqrt(a) * x + (1 - a) * mean) / (a * variance + 1 - a)
+            noise = (x - math.sqrt(a) * clean) / math.sqrt(1 - a)
+            x = (x - added[t] / math.sqrt(1 - a) * noise) / math.sqrt(1 - added[t])
+            if t:
+                x += math.sqrt(added[t]) * sources[t - 1]
+        return float(x)
+
+    quiet = run(np.zeros(steps))
+    effects = [run(row) - quiet for row in np.eye(steps)]
+    found = diffusion.sampled(schedule, steps, mean, variance)
+    assert found["mean"] == pytest.approx(quiet, rel=1e-9)
+    assert found["std"] == pytest.approx(math.hypot(*effects), rel=1e-9)
 
 
 @witnesses("diffusion.guided")
@@ -124,6 +157,12 @@ def test_guidance_walks_along_a_line() -> None:
     assert diffusion.guided(0.25, 1.5, 0) == 0.25
     assert diffusion.guided(0.25, 1.5, 1) == 1.5
     assert diffusion.guided(0.25, 1.5, 3) == pytest.approx(np.polyval(np.polyfit([0, 1], [0.25, 1.5], 1), 3))
+
+
+def test_guidance_of_what_is_no_number_is_refused() -> None:
+    for wrong in ((math.nan, 0.0, 1.0), (0.0, math.inf, 1.0), (0.0, 0.0, math.nan)):
+        with pytest.raises(ValueError):
+            diffusion.guided(*wrong)
 
 
 @witnesses("diffusion.guided_normal")
@@ -148,7 +187,10 @@ def test_guided_normal_is_the_tilted_density(weight: float, prior_mean: float, p
 
 
 def test_guidance_that_leaves_no_density_is_refused() -> None:
-    for wrong in ((2.0, 0.0, 2.0), (3.0, 0.0, 4.0), (1.0, 0.0, 0.0)):
+    for wrong in (
+        (2.0, 0.0, 2.0), (3.0, 0.0, 4.0), (1.0, 0.0, 0.0), (math.nan, 0.0, 1.0), (1.0, math.nan, 1.0),
+        (1.0, 0.0, 1.0, math.nan),
+    ):  # fmt: skip
         with pytest.raises(ValueError):
             diffusion.guided_normal(*wrong)
     with pytest.raises(ValueError):
@@ -172,6 +214,7 @@ def test_latent_is_the_size_of_its_array() -> None:
     image = np.zeros((3, 96, 64))
     code = np.zeros((4, 96 // 8, 64 // 8))
     assert diffusion.latent(96, 64) == {"values": code.size, "reduction": image.size / code.size}
+    assert isinstance(diffusion.latent(96, 64)["values"], int)
     wide = np.zeros((16, 96 // 4, 64 // 4))
     assert diffusion.latent(96, 64, 4, 16) == {"values": wide.size, "reduction": image.size / wide.size}
     assert diffusion.latent(1, 1, 1, 1)["reduction"] == 3

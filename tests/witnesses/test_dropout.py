@@ -25,7 +25,8 @@ def test_moments_of_torchs_dropout(p: float, mean: float, variance: float) -> No
 def test_moments_at_their_limits() -> None:
     assert dropout.moments(0.5) == {"mean": 0.0, "variance": 2.0} == dropout.moments(0.5, 0.0, 1.0)
     assert dropout.moments(0.0, 3.0, 0.0) == {"mean": 3.0, "variance": 0.0}
-    for wrong in ({"p": 1.0}, {"p": -0.1}, {"p": 0.1, "variance": -1.0}):
+    assert dropout.moments(0.5, -2.0) == {"mean": -2.0, "variance": 6.0}
+    for wrong in ({"p": 1.0}, {"p": -0.1}, {"p": 0.1, "variance": -1.0}, {"p": 0.1, "mean": float("inf")}):
         with pytest.raises(ValueError):
             dropout.moments(**wrong)
 
@@ -36,6 +37,17 @@ def test_a_mean_that_moves_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dropout.linear_layers_keep_their_mean((1, 2), (3, 4), 50) == {"masks": "4", "p": "50 %"}
     assert dropout.inverted(Fraction(3), True, Fraction(1, 4)) == 4
     assert dropout.inverted(Fraction(3), False, Fraction(1, 4)) == 0
+    right, seen = dropout.inverted, []
+
+    def spy(x: Fraction, kept: bool, p: Fraction) -> Fraction:
+        seen.append(p)
+        return right(x, kept, p)
+
+    monkeypatch.setattr(dropout, "inverted", spy)
+    dropout.linear_layers_keep_their_mean(percent=30)
+    assert set(seen) == {Fraction(3, 10)}
+    with pytest.raises(ValueError):
+        dropout.linear_layers_keep_their_mean((1, 2), (3,))
     # without the division, as in the first papers, the mean shrinks
     monkeypatch.setattr(dropout, "inverted", lambda x, kept, p: x if kept else Fraction(0))
     with pytest.raises(AssertionError, match="the mean is"):

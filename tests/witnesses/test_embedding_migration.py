@@ -42,12 +42,41 @@ def test_recall_equals_scikit_learn_neighbours_of_another_draw(stale: float) -> 
             assert own_only or max(got) < 0.05
 
 
+@witnesses("embedding_migration.recall")
+@pytest.mark.parametrize("stale", [0.25, 0.5, 0.9])
+def test_recall_equals_a_search_of_single_vectors(stale: float) -> None:
+    """The same draw, mixed and searched one vector and one query at a time."""
+    for model, seed in (("new", 0), ("old", 1), ("new", 2)):
+        rng = np.random.default_rng(seed)
+        old = [row / np.sqrt(row @ row) for row in rng.standard_normal((20, 3))]
+        turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        new = [row @ turn for row in old]
+        places = rng.permutation(20).tolist()
+        own = {"old": old, "new": new}[model]
+        mixed = [old[i] if places[i] < stale * 20 else new[i] for i in range(20)]
+        hits = 0
+        for number, noise in enumerate(rng.standard_normal((12, 3))):
+            asked = own[number] + noise / np.sqrt(noise @ noise)
+            found, true = (
+                sorted(range(20), key=lambda i, rows=rows, q=asked: -float(rows[i] @ q))[:4]
+                for rows in (mixed, own)
+            )
+            hits += len(set(found) & set(true))
+        got = migration.recall(stale, model, items=20, dims=3, k=4, queries=12, seed=seed)
+        assert got == pytest.approx(hits / 48, abs=1e-12)
+
+
 def test_recall_by_default_is_seeded() -> None:
     got = migration.recall(0.5)
     assert got == migration.recall(0.5, "new", 1000, 64, 10, 40, 0) != migration.recall(0.5, seed=1)
     assert migration.recall(0, items=5, k=5, queries=2, dims=3) == 1
     # with as many results as items everything is found, in whatever model
     assert migration.recall(0.5, "old", items=5, k=5, queries=2, dims=3) == 1
+
+
+def test_every_query_is_an_item() -> None:
+    with pytest.raises(ValueError, match="items must be at least 6"):
+        migration.recall(0.5, items=5, k=2, queries=6)
 
 
 def test_rotation_keeps_every_length_and_angle() -> None:
@@ -80,6 +109,7 @@ def test_bytes_equal_those_of_arrays() -> None:
         lambda: migration.recall(1.1),
         lambda: migration.recall(0.5, "other"),
         lambda: migration.recall(0.5, items=9),
+        lambda: migration.recall(0.5, items=5, k=6, queries=5),
         lambda: migration.recall(0.5, k=0),
         lambda: migration.recall(0.5, dims=0),
         lambda: migration.recall(0.5, queries=0),

@@ -50,11 +50,24 @@ def test_metric_check_passes_and_fails_for_broken_metrics(monkeypatch: pytest.Mo
         ("euclidean", lambda items, query: right(items, query) - 1e-6),
         ("cosine", lambda items, query: -embeddings.cosine(items, query)),
         ("cosine", lambda items, query: items[:, 0]),
+        # one item alone is off, too little to change the order
+        ("euclidean", lambda items, query: right(items, query) - 1e-9 * (items == items[3]).all(1)),
     ):
         with monkeypatch.context() as patch:
             patch.setitem(embeddings.METRICS, metric, wrong)
             with pytest.raises(AssertionError):
                 embeddings.unit_metrics_agree()
+
+
+def test_an_error_of_just_the_tolerance_is_too_much() -> None:
+    embeddings.unit_metrics_agree(1, 1, 1, 1)
+    embeddings.cosine_ignores_length([1.0], 1, 1)
+    for call in (
+        lambda: embeddings.unit_metrics_agree(1, 1, 1, 1, tolerance=0),
+        lambda: embeddings.cosine_ignores_length([1.0], tolerance=0),
+    ):
+        with pytest.raises(AssertionError):
+            call()
 
 
 @witnesses("embeddings.cosine_ignores_length")
@@ -67,7 +80,12 @@ def test_length_check_passes_and_fails_for_the_dot_product(monkeypatch: pytest.M
     def other_half(items: np.ndarray, query: np.ndarray) -> np.ndarray:
         return items @ embeddings.unit(query)
 
-    for wrong in (embeddings.dot, half, other_half):
+    def one(items: np.ndarray, query: np.ndarray) -> np.ndarray:
+        return np.where(
+            np.arange(len(items)) == 3, items @ query, embeddings.unit(items) @ embeddings.unit(query)
+        )
+
+    for wrong in (embeddings.dot, half, other_half, one):
         monkeypatch.setitem(embeddings.METRICS, "cosine", wrong)
         with pytest.raises(AssertionError):
             embeddings.cosine_ignores_length()
@@ -97,6 +115,9 @@ def test_shared_results_equal_sorts_by_hand(spread: float) -> None:
 def test_shared_results_by_default() -> None:
     got = embeddings.shared_top("cosine", "dot", 0.5)
     assert got == embeddings.shared_top("cosine", "dot", 0.5, 1000, 64, 10, 0) == 3
+    for spread in (0.01, 0.05, 0.1, 0.2, 0.3):
+        named = embeddings.shared_top("cosine", "dot", spread, 1000, 64, 10, 0)
+        assert embeddings.shared_top("cosine", "dot", spread) == named
     assert embeddings.shared_top("cosine", "cosine", 0.5) == 10
     assert embeddings.shared_top("cosine", "cosine", 0, items=3, k=3) == 3
 
@@ -123,6 +144,33 @@ def test_tail_equals_the_beta_distribution(dims: int) -> None:
         assert embeddings.cosine_tail(dims, cosine) == pytest.approx(expected, rel=1e-6, abs=1e-12)
         # in three dimensions the tail is (1 − cosine) / 2, by Archimedes, and Simpson needs few steps
     assert embeddings.cosine_tail(3, 0.4, steps=20) == pytest.approx(0.3, abs=1e-6)
+
+
+@witnesses("embeddings.cosine_tail")
+def test_tail_equals_the_simpson_rule_of_scipy() -> None:
+    simpson = pytest.importorskip("scipy.integrate").simpson
+    for dims, cosine, steps in ((3, 0.4, 20), (6, -0.2, 41), (9, 0.8, 60)):
+        areas = []
+        for end in (math.acos(cosine), math.pi):
+            angles = np.linspace(0, end, 2 * steps + 1)
+            areas.append(simpson(np.sin(angles) ** (dims - 2), x=angles))
+        assert embeddings.cosine_tail(dims, cosine, steps) == pytest.approx(areas[0] / areas[1], rel=1e-11)
+    assert embeddings.cosine_tail(10_000, 0.03) == embeddings.cosine_tail(10_000, 0.03, 2000)
+    for cosine in (1.01, -1.01):
+        with pytest.raises(ValueError, match="a cosine lies between"):
+            embeddings.cosine_tail(5, cosine)
+        with pytest.raises(ValueError, match="a cosine lies between"):
+            embeddings.passages_above([1, 0], [[1, 0]], cosine)
+
+
+@pytest.mark.parametrize("dims", [400, 10_000])
+def test_tail_has_as_many_steps_as_the_dimensions_need(dims: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    steps, cosine = 20 * math.isqrt(dims), 3 / math.sqrt(dims)
+    expected = stats.beta.sf((1 + cosine) / 2, (dims - 1) / 2, (dims - 1) / 2)
+    assert embeddings.cosine_tail(dims, cosine, steps) == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ValueError, match="steps"):
+        embeddings.cosine_tail(dims, cosine, steps - 1)
 
 
 @witnesses("embeddings.passages_above")
@@ -166,6 +214,11 @@ def test_truncated_recall_equals_scikit_learn_neighbours(kept: int, decay: float
         assert kept < 64 or got == 1
 
 
+def test_every_query_is_an_item() -> None:
+    with pytest.raises(ValueError, match="items must be at least 6"):
+        embeddings.truncated_recall(8, 4, 0, items=5, k=2, queries=6)
+
+
 def test_truncated_recall_by_default() -> None:
     got = embeddings.truncated_recall(64, 16, 0.5)
     assert got == embeddings.truncated_recall(64, 16, 0.5, 1000, 10, 20, 0.3, 0)
@@ -180,6 +233,9 @@ def test_truncated_recall_by_default() -> None:
         lambda: embeddings.similarity([1], [1, 2]),
         lambda: embeddings.similarity([1], [1], "manhattan"),
         lambda: embeddings.similarity([0, 0], [1, 1]),
+        lambda: embeddings.similarity([], [], "dot"),
+        lambda: embeddings.similarity([1, math.nan], [1, 1], "dot"),
+        lambda: embeddings.similarity([1, 1], [1, math.inf], "euclidean"),
         lambda: embeddings.shared_top("cos", "dot", 0.5),
         lambda: embeddings.shared_top("dot", "l2", 0.5),
         lambda: embeddings.shared_top("dot", "dot", -0.5),
@@ -192,6 +248,15 @@ def test_truncated_recall_by_default() -> None:
         lambda: embeddings.cosine_tail(2, -1.01),
         lambda: embeddings.cosine_tail(2, 0.5, steps=0),
         lambda: embeddings.passages_above((1, 2), [(1,)], 0.5),
+        lambda: embeddings.passages_above((1, 2), [(1, 2)], 1.01),
+        lambda: embeddings.passages_above((1, 2), [(1, 2)], math.nan),
+        lambda: embeddings.unit_metrics_agree(seeds=0),
+        lambda: embeddings.unit_metrics_agree(items=0),
+        lambda: embeddings.unit_metrics_agree(dims=0),
+        lambda: embeddings.unit_metrics_agree(k=0),
+        lambda: embeddings.cosine_ignores_length([]),
+        lambda: embeddings.cosine_ignores_length(items=0),
+        lambda: embeddings.cosine_ignores_length(dims=0),
         lambda: embeddings.truncated_bytes_share(8, 9),
         lambda: embeddings.truncated_bytes_share(8, 0),
         lambda: embeddings.truncated_bytes_share(0, 0),
@@ -202,6 +267,7 @@ def test_truncated_recall_by_default() -> None:
         lambda: embeddings.truncated_recall(8, 4, 0, queries=0),
         lambda: embeddings.truncated_recall(8, 4, 0, items=9),
         lambda: embeddings.truncated_recall(8, 4, 0, items=19),
+        lambda: embeddings.truncated_recall(8, 4, 0, items=5, k=6, queries=5),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:

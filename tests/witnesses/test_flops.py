@@ -118,6 +118,7 @@ def test_causal_scores_count_the_pairs_that_the_mask_leaves(tokens: int, past: i
     width = 2 * 2 * 2 * 4  # a multiplication and an addition, scores and values, two heads, four wide
     told = flops.forward("windowed", tokens, past, causal=True)["scores"]
     assert told == width * (2 * seen(tokens, past) + 3 * seen(tokens, past, 7))
+    assert isinstance(told, int)
     assert flops.forward("windowed", tokens, past)["scores"] == width * 5 * tokens * (past + tokens)
     assert flops.forward("windowed", tokens, past) == flops.forward("windowed", tokens, past, causal=False)
 
@@ -148,6 +149,9 @@ def test_a_layer_of_plain_shape_follows_the_formula() -> None:
             "total": 24 * n * d**2 + 4 * n**2 * d,
         }
         assert flops.layer(n, d, 4 * d) == told
+        assert flops.layer(n, d + 1, 4 * d) == flops.layer(
+            n, d + 1, 4 * d, heads=d + 1
+        )  # one head: any width
         half = flops.layer(n, d, 4 * d, causal=True)
         assert half["scores"] == 4 * seen(n, 0) * d
         assert half["attention"] == half["projections"] + half["scores"]
@@ -261,8 +265,9 @@ def test_a_backward_is_counted_by_pytorch(layers: int, input_gradient: bool) -> 
         y.sum().backward()
     told = flops.backward_over_forward(layers, input_gradient)
     assert told == backward.get_total_flops() / forward.get_total_flops()
-    if input_gradient and layers == 1:
-        assert told == flops.backward_over_forward()
+    if layers == 1:
+        assert told == flops.backward_over_forward(input_gradient=input_gradient)
+        assert flops.backward_over_forward() == 2
     with pytest.raises(ValueError):
         flops.backward_over_forward(0)
 

@@ -79,6 +79,7 @@ def test_rescaling_changes_a_blend_of_scores_by_default() -> None:
 
 def test_scale_check_passes_and_fails_for_a_blend_of_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     fusion.rank_fusion_ignores_scale()
+    fusion.rank_fusion_ignores_scale([2.0], seeds=1)
     monkeypatch.setitem(fusion.BLENDS, "rank", fusion.by_score)
     with pytest.raises(AssertionError):
         fusion.rank_fusion_ignores_scale()
@@ -125,10 +126,14 @@ def test_order_equals_filling_from_both_ends(count: int) -> None:
         lambda: fusion.blended([1], [1], [(1, 1)]),
         lambda: fusion.blended([2], [1], [(0, 1)]),
         lambda: fusion.blended([-1], [1], [(0, 1)]),
+        lambda: fusion.blended([1], [1], [(0, float("inf"))]),
+        lambda: fusion.blended([float("nan")], [1], [(0, 1)]),
         lambda: fusion.kept_after_rescaling("scores", 1),
         lambda: fusion.kept_after_rescaling("score", 0),
         lambda: fusion.kept_after_rescaling("score", 1, items=9),
         lambda: fusion.kept_after_rescaling("score", 1, k=0),
+        lambda: fusion.rank_fusion_ignores_scale([]),
+        lambda: fusion.rank_fusion_ignores_scale(seeds=0),
         lambda: fusion.ends_first(0),
         lambda: fusion.distance_to_end(3, 4),
         lambda: fusion.distance_to_end(3, 0),

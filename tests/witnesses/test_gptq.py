@@ -90,6 +90,8 @@ def test_another_update_is_worse(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         lambda: gptq.error(1),
         lambda: gptq.error(correlation=1.1),
+        lambda: gptq.error(correlation=1.0),
+        lambda: gptq.error(correlation=-0.1),
         lambda: gptq.error(columns=1),
         lambda: gptq.error(rows=0),
         lambda: gptq.error(samples=31),

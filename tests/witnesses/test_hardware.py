@@ -18,6 +18,7 @@ CORES = {
     "h100-sxm": (132, 1.83, 2048),
     "h100-pcie": (114, 1.62, 2048),
     "h200": (132, 1.83, 2048),
+    "b200": (148, 1.86, 4096),
     "l4": (58, 2.04, 512),
     "t4": (40, 1.59, 512),
     "a10g": (80, 1.71, 256),
@@ -35,7 +36,7 @@ BUS = {
     "h100-sxm": (5120, 5.23),
     "h100-pcie": (5120, 3.19),
     "h200": (6144, 6.25),
-    "b200": (8192, 8.0),
+    "b200": (7680, 8.0),
     "l4": (192, 12.5),
     "t4": (256, 10.0),
     "a10g": (384, 12.5),
@@ -80,8 +81,8 @@ GIGABYTES = {
     "rtx-4090": 24,
     "mi300x": 192,
     "tpu-v5e": 16,
-    "tpu-v5p": 95,
 }
+GIBIBYTES = {"tpu-v4": 32, "tpu-v5p": 95}
 # what narrower or wider operands do to the rate of 16-bit ones
 TIMES_BF16 = {"fp8": 2, "int8": 2, "int4": 4, "fp4": 4, "tf32": 0.5}
 EXACT = {
@@ -182,7 +183,7 @@ def test_bandwidths_are_printed_ones() -> None:
         3350: ("h100-sxm",),
         2000: ("h100-pcie",),
         4800: ("h200",),
-        8000: ("b200",),
+        7700: ("b200",),
         300: ("l4",),
         320: ("t4",),
         600: ("a10g",),
@@ -207,7 +208,18 @@ def test_links_add_up_in_both_directions(name: str) -> None:
 @witnesses("hardware.memory")
 @pytest.mark.parametrize("name", hardware.TABLE)
 def test_memory_is_the_printed_number_of_gigabytes(name: str) -> None:
-    assert hardware.memory(name) == (GIGABYTES[name] * 10**9 if name in GIGABYTES else 32 * 2**30)
+    assert hardware.memory(name) == (
+        GIGABYTES[name] * 10**9 if name in GIGABYTES else GIBIBYTES[name] * 2**30
+    )
+
+
+def test_a_share_of_the_memory_is_exact() -> None:
+    assert hardware.room("a100-80gb") == 80 * 10**9
+    assert hardware.room("a100-80gb", 3, 0.41) == 3 * 41 * 8 * 10**8
+    assert hardware.room("t4", usable=0) == 0
+    for wrong in ((0, 1), (1.5, 1), (1, 1.1), (1, -0.1)):
+        with pytest.raises(ValueError):
+            hardware.room("t4", *wrong)
 
 
 @pytest.mark.parametrize("name", hardware.TABLE)

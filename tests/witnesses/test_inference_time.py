@@ -136,6 +136,9 @@ def test_no_more_tokens_fit_than_the_memory_left_holds() -> None:
             "llama-2-70b", 4096, "h100-sxm", devices, usable, weight_bytes=weights
         )
         assert many == found / 4096
+    # 80e9 * 0.41 is less than 32.8e9 in floating point
+    exact = {"usable": 0.41, "weight_bytes": 32_800_000_000 - each}
+    assert inference_time.cache_tokens("llama-2-70b", "h100-sxm", **exact) == 1
     assert inference_time.cache_tokens("llama-2-70b", "h100-sxm") == 0
     default = inference_time.cache_tokens("llama-3-8b", "h100-sxm", 1, 1.0, "bf16", 8030261248 * 2, "bf16")
     assert inference_time.cache_tokens("llama-3-8b", "h100-sxm") == default

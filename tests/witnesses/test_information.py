@@ -161,6 +161,7 @@ def test_entropy_gradient_equals_autograd_and_a_wrong_one_is_caught(monkeypatch:
         lambda: information.kl_divergence((0.5, 0.5), (1.0, 0.0)),
         lambda: information.perplexity(-0.1),
         lambda: information.loss(0.99),
+        lambda: information.loss(True),
         lambda: information.text_perplexity(()),
         lambda: information.text_perplexity((0.0,)),
         lambda: information.text_perplexity((1.1,)),

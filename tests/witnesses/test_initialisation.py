@@ -45,9 +45,10 @@ def test_schemes_are_those_of_torch(fan_in: int, fan_out: int) -> None:
 
 
 def test_schemes_refuse_what_they_do_not_know() -> None:
-    assert initialisation.std("xavier", 1, 1) == 1 and initialisation.std("xavier", 1) == 1
-    assert initialisation.bound("xavier", 1) == initialisation.bound("xavier", 1, 1) == math.sqrt(3)
-    for wrong in (("glorot", 1, 1), ("he", 0, 1), ("he", 1, 0)):
+    assert initialisation.std("xavier", 1, 1) == 1
+    assert initialisation.bound("xavier", 1, 1) == math.sqrt(3)
+    assert initialisation.std("he", 1) == initialisation.std("he", 1, 9) == math.sqrt(2)
+    for wrong in (("glorot", 1, 1), ("he", 0, 1), ("he", 1, 0), ("xavier", 512)):
         with pytest.raises(ValueError):
             initialisation.std(*wrong)
 

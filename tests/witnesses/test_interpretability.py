@@ -97,6 +97,15 @@ def test_gap_vanishes_with_the_layers_and_has_known_defaults() -> None:
     assert interpretability.parallel_block_gap() == interpretability.parallel_block_gap(64, 256, 0.5, 0)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"width": 0}, {"hidden": 0}, {"gain": 0.0}, {"gain": -0.5}, {"gain": np.nan}]
+)
+def test_blocks_of_nothing_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        interpretability.parallel_block_gap(**wrong)  # type: ignore[arg-type]
+    assert interpretability.parallel_block_gap(width=1, hidden=1) > 0
+
+
 @witnesses("interpretability.steering_shows_the_projection_only")
 def test_readout_of_torch_cannot_tell_the_directions_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")

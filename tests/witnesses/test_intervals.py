@@ -213,6 +213,9 @@ def test_a_confidence_lies_between_zero_and_one() -> None:
         lambda: intervals.design_effect(2, 1.5),
         lambda: intervals.clustered_standard_error([[1.0]]),
         lambda: intervals.clustered_standard_error([[1.0], []]),
+        lambda: intervals.clustered_standard_error([[1.0, 0.0], [0.0, math.nan]]),
+        lambda: intervals.bootstrap([1.0, math.nan]),
+        lambda: intervals.bootstrap([1.0, math.inf]),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:

@@ -40,6 +40,11 @@ def test_valid_agrees_with_another_parser(text: str) -> None:
     assert json_text.valid(text) == expected
 
 
+def test_numbers_of_any_length_are_valid() -> None:
+    assert json_text.valid("7" * 5000) == 1 == json_text.valid("-" + "7" * 5000 + ".5e300")
+    assert json_text.valid("0" + "7" * 5000) == 0
+
+
 @witnesses("json_text.parsable_prefixes")
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -136,6 +141,14 @@ def test_schema_errors_agree_with_a_typed_model() -> None:
         ({"enum": [True]}, 1, 1),
         ({"enum": [1]}, True, 1),
         ({"enum": [0, False]}, False, 0),
+        ({"enum": [[1]]}, [True], 1),
+        ({"enum": [[1, 2]]}, [1], 1),
+        ({"enum": [[1, 2]]}, [1.0, 2], 0),
+        ({"enum": [[]]}, {}, 1),
+        ({"enum": [{"a": [0]}]}, {"a": [False]}, 1),
+        ({"enum": [{"a": [0], "b": 1}]}, {"a": [0]}, 1),
+        ({"enum": [{"a": 0}]}, {"a": 0, "b": 1}, 1),
+        ({"enum": [{"a": {"b": None}}]}, {"a": {"b": None}}, 0),
         ({"minimum": 2}, 2, 0),
         ({"minimum": 2}, 1.9, 1),
         ({"maximum": 2}, 2, 0),
@@ -205,6 +218,10 @@ def test_broken_completions_are_noticed() -> None:
         lambda: json_text.schema_errors('{"properties": {"a": {"pattern": "x"}}}', "{}"),
         lambda: json_text.schema_errors('{"items": {"pattern": "x"}}', "[]"),
         lambda: json_text.schema_errors('{"additionalProperties": {"pattern": "x"}}', "{}"),
+        lambda: json_text.schema_errors("false", "1"),
+        lambda: json_text.schema_errors('{"properties": {"a": false}}', '{"a": 1}'),
+        lambda: json_text.schema_errors('{"items": false}', "[1]"),
+        lambda: json_text.schema_errors('{"additionalProperties": null}', "{}"),
         lambda: json_text.schema_errors("{", "1"),
         lambda: json_text.schema_errors("{}", "{"),
     ],

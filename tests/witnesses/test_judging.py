@@ -58,6 +58,14 @@ def test_majority_equals_enumeration_of_all_votes(votes: int) -> None:
         assert got == pytest.approx(float(mixed), abs=1e-12)
 
 
+@witnesses("judging.majority")
+def test_thousands_of_votes_equal_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for p, votes in ((0.5, 2001), (0.51, 3001), (0.48, 1999)):
+        expected = stats.binom.sf(votes // 2, votes, p)
+        assert judging.majority(p, votes) == pytest.approx(expected, rel=1e-9)
+
+
 @witnesses("judging.observed_rate", "judging.corrected_rate")
 @pytest.mark.parametrize(
     ("true", "sensitivity", "specificity"), [(0.3, 0.9, 0.8), (0.0, 0.7, 0.9), (1.0, 1.0, 0.1)]
@@ -115,6 +123,8 @@ def test_noise_is_named() -> None:
     "call",
     [
         lambda: judging.win_rate(0, 0.1, noise=0),
+        lambda: judging.win_rate(float("nan"), 0.1),
+        lambda: judging.win_rate(0, float("inf")),
         lambda: judging.majority(1.1, 3),
         lambda: judging.majority(0.5, 0),
         lambda: judging.correlated_majority(0.5, 3, 1.1),
@@ -131,6 +141,7 @@ def test_noise_is_named() -> None:
         lambda: judging.weighted_mean([1], [1, 2]),
         lambda: judging.weighted_mean([1, 2], [2, -1]),
         lambda: judging.weighted_mean([1], [0]),
+        lambda: judging.weighted_mean([1, float("nan")], [1, 1]),
         lambda: judging.graders_exposed([]),
         lambda: judging.graders_exposed([(True,)]),
         lambda: judging.graders_exposed([(True, False, True)]),

@@ -81,6 +81,16 @@ def test_optimum_equals_the_printed_laws_in_pf_days() -> None:
     assert slopes == pytest.approx({"params": 0.73, "batch": 0.24, "steps": 0.03, "tokens": 0.27})
 
 
+@pytest.mark.parametrize("compute", [1e19, 8.64e19, 1e21])
+def test_size_batch_and_steps_spend_the_budget_and_tokens_twice_of_it(compute: float) -> None:
+    """The printed factors are rounded, each fitted by itself: 6NBS is C, and 6ND is 2C, to a tenth or so."""
+    # Hoffmann et al. read it so in their appendix D.4: 4.68B parameters for 10²¹ FLOPs
+    assert kaplan.optimum(1e21 / 2)["params"] == pytest.approx(4.68e9, rel=2e-3)
+    found = kaplan.optimum(compute)
+    assert 6 * found["params"] * found["batch"] * found["steps"] == pytest.approx(compute, rel=0.1)
+    assert 6 * found["params"] * found["tokens"] == pytest.approx(2 * compute, rel=0.12)
+
+
 @pytest.mark.parametrize("bad", [0, -1.0, math.inf])
 def test_wrong_arguments_are_refused(bad: Any) -> None:
     for law in (

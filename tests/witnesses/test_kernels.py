@@ -201,3 +201,9 @@ def test_wrong_arguments_are_refused(function: str, name: str, value: Any) -> No
     assert getattr(expected, function)(**right) > 0
     with pytest.raises(ValueError, match=r"must|unknown|divide|negative"):
         getattr(expected, function)(**right | {name: value})
+
+
+def test_counts_of_things_are_integers() -> None:
+    for call in (lambda: expected.adamw_bytes(1.5), lambda: expected.peak_bytes(8.5, 2)):  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="must be an integer"):
+            call()

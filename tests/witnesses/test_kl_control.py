@@ -129,6 +129,8 @@ def test_moments_equal_those_of_drawn_estimates(name: str) -> None:
 def test_actions_that_are_never_taken_do_not_count() -> None:
     ours = kl_control.estimator((0.0, 1.0), (0.5, 0.5), "k1")
     assert ours["mean"] == pytest.approx(math.log(2)) and ours["variance"] == 0
+    # the ratio's mean over what the policy does is 0.5 only
+    assert kl_control.estimator((0.0, 1.0), (0.5, 0.5), "k3")["bias"] == pytest.approx(-0.5)
     equal = kl_control.estimator((0.5, 0.5), (0.5, 0.5), "k1")
     assert equal["negative"] == 0
 
@@ -198,6 +200,8 @@ def test_defaults_of_the_descent() -> None:
     "call",
     [
         lambda: kl_control.tilted(REFERENCE, (1.0, 2.0), 1.0),
+        lambda: kl_control.tilted(REFERENCE, (1.0, math.nan, 0.0), 1.0),
+        lambda: kl_control.tilted_policy(REFERENCE, (1.0, math.inf, 0.0), 1.0),
         lambda: kl_control.tilted(REFERENCE, REWARDS, 0.0),
         lambda: kl_control.tilted(REFERENCE, REWARDS, 1.0, 3),
         lambda: kl_control.tilted(REFERENCE, REWARDS, 1.0, -1),

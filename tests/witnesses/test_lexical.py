@@ -32,6 +32,7 @@ def test_weight_equals_one_counted_from_a_corpus(k1: float, b: float) -> None:
 
 def test_defaults_are_those_of_the_literature() -> None:
     assert lexical.bm25(3, 2, 9, 80, 100) == lexical.bm25(3, 2, 9, 80, 100, k1=1.2, b=0.75)
+    assert lexical.bm25(3, 1, 9, 80, 100) > lexical.bm25(3, 2, 9, 80, 100)
     assert lexical.bm25(1, 1, 1, 1, 1) == pytest.approx(math.log(4 / 3))
 
 
@@ -41,6 +42,9 @@ def test_saturation_check_fails_for_plain_counts(monkeypatch: pytest.MonkeyPatch
     lexical.bm25_saturates(counts=3)
     with pytest.raises(ValueError):
         lexical.bm25_saturates(counts=2)
+    lexical.bm25_saturates(k1s=[1.0])
+    with pytest.raises(ValueError, match="k1s"):
+        lexical.bm25_saturates(k1s=[])
     right = lexical.bm25
     for wrong in (
         lambda tf, *rest: float(tf),
@@ -71,6 +75,8 @@ def test_rises_below_needs_all_three_signs() -> None:
         lambda: lexical.bm25(-1, 1, 9, 1, 1),
         lambda: lexical.bm25(1, -1, 9, 1, 1),
         lambda: lexical.bm25(1, 10, 9, 1, 1),
+        lambda: lexical.bm25(1, 0, 9, 1, 1),
+        lambda: lexical.bm25(3, 0, 9, 1, 1),
         lambda: lexical.bm25(0, 0, 0, 1, 1),
         lambda: lexical.bm25(1, 1, 9, 0, 1),
         lambda: lexical.bm25(1, 1, 9, 1, 0),

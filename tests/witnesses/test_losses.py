@@ -160,7 +160,10 @@ def test_stable_form_equals_torch_and_the_naive_one_is_caught(monkeypatch: pytes
 
 
 def test_the_exact_sum_is_the_same_for_every_shift(monkeypatch: pytest.MonkeyPatch) -> None:
-    losses.stable_form_is_exact(cases=((1.0, 2.0),), shifts=(5.0,), digits=60, shift_tolerance=1e-55)
+    tried = losses.stable_form_is_exact(
+        cases=((1.0, -2.0), (0.5, 0.0)), shifts=(5.0,), digits=60, shift_tolerance=1e-55
+    )
+    assert (tried["logits"], tried["truth"]) == ("from -2.0 to 1.0", "60 decimal digits")
     # the shift has to come back out: with half the digits it does to half of them
     with pytest.raises(AssertionError, match="shifted by"):
         losses.stable_form_is_exact(cases=((1.0, 2.0),), shifts=(-7.3,), digits=19)
@@ -227,6 +230,9 @@ def test_kl_gradient_equals_autograd_and_the_inverse_form_is_caught(monkeypatch:
         lambda: losses.cross_entropy((1.0,), 0),
         lambda: losses.cross_entropy((1.0, 2.0), 2),
         lambda: losses.cross_entropy((1.0, 2.0), -1),
+        lambda: losses.cross_entropy((math.nan, 2.0), 1),
+        lambda: losses.cross_entropy((-math.inf, 2.0), 1),
+        lambda: losses.softmax_zero_gap("fp64"),
         lambda: losses.cross_entropy((1.0, 2.0), 0, smoothing=1.01),
         lambda: losses.cross_entropy((1.0, 2.0), 0, smoothing=-0.01),
         lambda: losses.uniform(1),

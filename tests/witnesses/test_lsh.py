@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -23,6 +24,9 @@ def test_probability_equals_simulated_bands(bands: int, rows: int, similarity: f
     expected = lsh.probability(similarity, bands, rows)
     assert abs(found - expected) < 4 * math.sqrt(0.25 / trials)
     assert lsh.probability(0, bands, rows) == 0 and lsh.probability(1, bands, rows) == 1
+    unlike = Fraction(1, 1000)  # of which so few agree that only exact fractions tell them from none
+    exact = 1 - (1 - unlike**rows) ** bands
+    assert lsh.probability(float(unlike), bands, rows) == pytest.approx(float(exact), rel=1e-12)
 
 
 @witnesses("lsh.similarity_at")
@@ -113,6 +117,7 @@ def test_wrong_arguments_are_refused() -> None:
     assert lsh.comparisons(1, 0.5, 1, 1) == 0
     for call in (
         lambda: lsh.probability(1.1, 1, 1),
+        lambda: lsh.probability(-0.5, 1, 2),
         lambda: lsh.probability(0.5, 0, 1),
         lambda: lsh.probability(0.5, 1, 0),
         lambda: lsh.similarity_at(1.1, 1, 1),
@@ -133,6 +138,7 @@ def test_wrong_arguments_are_refused() -> None:
         lambda: lsh.simulated(1, 1, 0, 1),
         lambda: lsh.simulated(1, 1, 1, 0),
         lambda: lsh.simulated(1, 1, 1, 1, 0),
+        lambda: lsh.simulated(1, 1, 1, 1, 1, -1),
     ):
         with pytest.raises(ValueError):
             call()

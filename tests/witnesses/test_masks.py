@@ -64,6 +64,13 @@ def test_softmax_of_torch_is_zero_above_the_diagonal(monkeypatch: pytest.MonkeyP
             masks.masked_weights_are_exactly_zero()
 
 
+def test_counts_need_no_room_for_the_mask() -> None:
+    """A mask of a hundred thousand tokens would take ten gigabytes."""
+    assert masks.visible_pairs(100_000, 100_000) == sum(range(100_001))
+    assert masks.visible_pairs(3, 100_000, window=5) == 15
+    assert masks.visible_keys(99_999, 100_000, 100_000) == 100_000
+
+
 @pytest.mark.parametrize("shape", [(7, 4), (3, 7, 4)])
 def test_attention_equals_that_of_torch(shape: tuple[int, ...]) -> None:
     torch = pytest.importorskip("torch")
@@ -89,6 +96,8 @@ def test_attention_of_torch_permutes_with_its_inputs(monkeypatch: pytest.MonkeyP
     assert np.allclose(
         self_attention(torch, x[early], causal)[-1], self_attention(torch, x, causal)[-1], atol=1e-12
     )
+    again = [self_attention(torch, self_attention(torch, rows, causal), causal)[-1] for rows in (x, x[early])]
+    assert np.abs(again[0] - again[1]).max() > 0.01
     tried = masks.order_needs_a_mask_or_positions(tokens=5, seeds=2)
     assert (tried["tokens"], tried["seeds"]) == (5, 2)
     right = masks.layer
@@ -100,16 +109,29 @@ def test_attention_of_torch_permutes_with_its_inputs(monkeypatch: pytest.MonkeyP
 
     broken = {
         "permuted output": lambda w, x, mask: right(w, x, mask) + place * mask.all(),
-        "blind to order": lambda w, x, mask: right(w, x, np.full_like(mask, True)),
+        "mask is blind": lambda w, x, mask: right(w, x, np.full_like(mask, True)),
         "last token": lambda w, x, mask: right(w, x, mask) + x[0] * (not mask.all()),
+        "causal mask is blind": lambda w, x, mask: np.ones_like(x),
+        "two layers": lambda w, x, mask: np.where(mask.all() or place < 11, right(w, x, mask), 1.0),
     }
     for message, function in broken.items():
         monkeypatch.setattr(masks, "layer", function)
         with pytest.raises(AssertionError, match=message):
             masks.order_needs_a_mask_or_positions()
     monkeypatch.setattr(masks, "layer", one_apart)
-    with pytest.raises(AssertionError, match="blind to order"):
+    with pytest.raises(AssertionError, match="mask is blind"):
         masks.order_needs_a_mask_or_positions(tolerance=1)
+
+    def one_apart_in_the_second_layer(projections: np.ndarray, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Mark the order by two in the first row, and the mark by one in the last row of the next layer."""
+        first = 2.0 * (not mask.all() and x[0, 0] > x[1, 0])
+        marks = np.where(place == 0, first, np.where(place == 11, float(x[0, 0] == 2), 0.0))
+        return np.append(marks, np.zeros((12, 1)), axis=1)
+
+    monkeypatch.setattr(masks, "layer", one_apart_in_the_second_layer)
+    masks.order_needs_a_mask_or_positions(seeds=1, tolerance=0.9)
+    with pytest.raises(AssertionError, match="two layers"):
+        masks.order_needs_a_mask_or_positions(seeds=1, tolerance=1)
 
 
 @witnesses("masks.padding_needs_a_mask")
@@ -184,6 +206,8 @@ def test_torch_too_adds_an_axis_without_a_word(monkeypatch: pytest.MonkeyPatch) 
         lambda: masks.visible_pairs(1, 0),
         lambda: masks.visible_pairs(1, 1, "lower-left"),
         lambda: masks.visible_pairs(1, 1, window=0),
+        lambda: masks.visible_pairs(1, 1, window=True),
+        lambda: masks.visible(0, 1, "upper-left"),
         lambda: masks.visible_keys(-1, 2, 2),
         lambda: masks.visible_keys(2, 2, 2),
     ],

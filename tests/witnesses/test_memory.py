@@ -92,7 +92,7 @@ def test_sharding_knows_other_types_and_optimizers() -> None:
     told = memory.zero(100, 4, 3, "momentum", "fp32", "fp16", None, "fp32")
     assert told == {"weights": 100, "gradients": 50, "master": 0, "moments": 100, "total": 250}
     assert memory.zero("llama-2-7b", 1, 3) == memory.training("llama-2-7b")
-    for stage in (-1, 4, "2", 1.5):
+    for stage in (-1, 4, "2", 1.5, 1.0, True):
         with pytest.raises(ValueError, match="stage"):
             memory.zero(100, 4, stage)
         with pytest.raises(ValueError, match="stage"):
@@ -124,6 +124,18 @@ def test_devices_are_added_until_all_fits() -> None:
     for wrong in ((0, 1.0), (-1, 1.0), (1, 0), (1, 1.1), (1, -0.5)):
         with pytest.raises(ValueError):
             memory.devices(wrong[0], "t4", wrong[1])
+
+
+@pytest.mark.parametrize("hundredths", [41, 57, 70, 90])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_share_of_the_memory_is_the_decimal_that_is_written(hundredths: int, count: int) -> None:
+    # 80e9 * 0.41 is less than 32.8e9 in floating point
+    usable, room = hundredths / 100, count * hundredths * 800_000_000
+    assert memory.devices(room, "a100-80gb", usable) == count
+    assert memory.devices(room + 1, "a100-80gb", usable) == count + 1
+    assert memory.largest_model("a100-80gb", 2, count, usable) == room / 2
+    assert memory.devices_for_training(room // 16, "a100-80gb", 3, usable) == count
+    assert memory.devices_for_training(room // 16 + 1, "a100-80gb", 3, usable) == count + 1
 
 
 @witnesses("memory.devices_for_training")
@@ -197,7 +209,7 @@ def test_a_decode_step_reads_weights_and_caches() -> None:
     torch = pytest.importorskip("torch")
     for batch, context, heads in ((1, 4096, 8), (64, 4096, 64), (3, 17, 8)):
         cache = 2 * 80 * torch.empty(batch, heads, context, 128, dtype=torch.bfloat16, device="meta").nbytes
-        weights = 2 * PARAMS["llama-2-70b"]
+        weights = 2 * (PARAMS["llama-2-70b"] - 32000 * 8192)  # a table of which rows are looked up
         told = memory.decode_bytes("llama-2-70b", batch, context, None if heads == 8 else heads)
         assert told == {
             "weights": weights,
@@ -206,4 +218,11 @@ def test_a_decode_step_reads_weights_and_caches() -> None:
             "cache_share": cache / (weights + cache),
         }
     half = memory.decode_bytes("llama-2-70b", 2, 100, dtype="int8")
-    assert (half["weights"], half["cache"]) == (PARAMS["llama-2-70b"], 2 * 100 * 80 * 2 * 8 * 128)
+    assert half["weights"] == PARAMS["llama-2-70b"] - 32000 * 8192
+    assert half["cache"] == 2 * 100 * 80 * 2 * 8 * 128
+    # one token visits two experts of eight, many visit all
+    mixture = "mixtral-8x7b"
+    assert memory.decode_bytes(mixture, 1, 1)["weights"] == 2 * (ACTIVE[mixture] - 32000 * 4096)
+    assert memory.decode_bytes(mixture, 999, 1)["weights"] == 2 * (PARAMS[mixture] - 32000 * 4096)
+    with pytest.raises(ValueError):
+        memory.decode_bytes(mixture, 0, 1)

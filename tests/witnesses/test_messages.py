@@ -139,6 +139,8 @@ def test_broken_cuts_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: messages.violations(["user:a"]),
         lambda: messages.violations(["call:"]),
         lambda: messages.violations(["call:a,"]),
+        lambda: messages.violations(["call:a,b,a"]),
+        lambda: messages.violations(["call:a", "result:a,a"]),
         lambda: messages.after_cut(-1, 1),
         lambda: messages.after_cut(1, -1),
         lambda: messages.after_cut(1, 1, "halves"),

@@ -94,6 +94,9 @@ def test_errors_at_the_ends_and_the_default_is_the_worst_case() -> None:
     assert minhash.standard_error(0, 1) == minhash.standard_error(1, 1) == 0
     assert minhash.permutations_for(0.05) == max(minhash.permutations_for(0.05, j / 20) for j in range(21))
     assert minhash.permutations_for(0.05) == 100
+    # exactly 0.09/10⁻⁶, which binary numbers miss
+    assert minhash.permutations_for(0.001, 0.1) == 90_000
+    assert minhash.permutations_for(0.05, 0) == minhash.permutations_for(0.05, 1) == 1
 
 
 @witnesses("minhash.signature_bytes")
@@ -159,6 +162,7 @@ def test_wrong_arguments_are_refused() -> None:
     for name, call in (
         ("least", lambda: minhash.estimate("a", "b c", 2, 1)),
         ("least", lambda: minhash.estimate("b c", "a", 2, 1)),
+        ("seed must", lambda: minhash.estimate("a b", "a b", 1, 1, seed=-1)),
         ("similarity", lambda: minhash.standard_error(1.1, 1)),
     ):
         with pytest.raises(ValueError, match=name):

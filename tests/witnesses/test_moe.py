@@ -91,7 +91,11 @@ def test_capacity_is_the_least_whole_number_that_suffices() -> None:
         room = moe.capacity(tokens, experts, active, factor)
         assert room * experts >= factor * tokens * active > (room - 1) * experts
     assert moe.capacity(12, 4) == 3
-    for wrong in ({"tokens": 0}, {"experts": 0}, {"active": 0}, {"factor": 0}):
+    # 1.1 · 800 is 880.0000000000001 in binary
+    assert moe.capacity(800, 8, factor=1.1) == 110
+    assert moe.capacity(801, 8, factor=1.1) == 111
+    assert moe.capacity(3, 2, active=2, factor=1) == 3
+    for wrong in ({"tokens": 0}, {"experts": 0}, {"active": 0}, {"factor": 0}, {"active": 3}):
         with pytest.raises(ValueError):
             moe.capacity(**{"tokens": 8, "experts": 2} | wrong)
 
@@ -150,7 +154,7 @@ def test_balance_loss_of_even_and_collapsed_routers() -> None:
     assert moe.balance_loss([[9, 0, 0], [0, 9, 0], [0, 0, 9]]) == pytest.approx(1)
     assert moe.balance_loss([[50, 0, 0]] * 4) == pytest.approx(3)
     assert moe.balance_loss([[1, 0]], active=2) == pytest.approx(1)
-    for rows, active in ([[0.0, 1.0]], 0), ([[0.0, 1.0]], 3), ([0.0, 1.0], 1):
+    for rows, active in ([[0.0, 1.0]], 0), ([[0.0, 1.0]], 3), ([0.0, 1.0], 1), ([[0.0, math.nan]], 1):
         with pytest.raises(ValueError):
             moe.balance_loss(rows, active)  # type: ignore[arg-type]
 
@@ -197,7 +201,9 @@ def test_a_bias_balances_the_loads() -> None:
     assert 0 < even["before"] < 0.25
     everyone = moe.bias_balancing(experts=4, active=4, tokens=8, steps=1)
     assert everyone == {"before": 0.0, "after": 0.0}
-    for wrong in ({"experts": 0}, {"active": 0}, {"tokens": 0}, {"steps": -1}, {"speed": 0}, {"active": 17}):
+    for wrong in ({"experts": 0}, {"active": 0}, {"tokens": 0}, {"steps": -1}, {"speed": 0}, {"active": 17},
+        {"skew": math.nan},
+    ):  # fmt: skip
         with pytest.raises(ValueError):
             moe.bias_balancing(**wrong)
 

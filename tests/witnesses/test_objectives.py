@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from proofdeck import witnesses
-from verifiers import objectives
+from verifiers import losses, objectives
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional
@@ -43,6 +43,11 @@ def test_slopes_equal_autograd_through_a_softmax(target: int) -> None:
         ours = objectives.slope(tuple(logits.tolist()), target, name)
         assert ours == pytest.approx(logits.grad[target].item(), rel=1e-12)
     assert objectives.slope((0.0, 0.0), 1) == pytest.approx(-0.5)
+    # two classes are a sigmoid whose error is counted twice
+    share = 1 / (1 + math.exp(-0.7))
+    assert objectives.slope((0.7, 0.0), 0) == pytest.approx(losses.slope(share))
+    squared = objectives.slope((0.7, 0.0), 0, "squared")
+    assert squared == pytest.approx(2 * losses.slope(share, "squared"))
 
 
 @witnesses("objectives.z_loss")
@@ -79,6 +84,8 @@ def test_z_loss_gradient_equals_autograd_and_a_wrong_one_is_caught(monkeypatch: 
         lambda: objectives.slope((1.0,), 0),
         lambda: objectives.slope((1.0, 2.0), 2),
         lambda: objectives.slope((1.0, 2.0), -1),
+        lambda: objectives.slope((1.0, math.nan), 0),
+        lambda: objectives.z_loss((1.0, math.inf)),
         lambda: objectives.slope((1.0, 2.0), 0, "hinge"),
         lambda: objectives.z_loss((1.0,)),
         lambda: objectives.z_loss((1.0, 2.0), 0.0),

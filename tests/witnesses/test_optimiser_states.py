@@ -111,7 +111,7 @@ def test_the_divergence_is_the_generalised_one() -> None:
     assert ours == pytest.approx(theirs - one.sum() + two.sum(), rel=1e-12)
 
 
-def test_matrices_tried_are_rows_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matrices_tried_have_rows_and_columns_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
     monkeypatch.setattr(
         optimiser_states, "generalised_divergence", lambda v, e: seen.append(e) or float(len(seen))
@@ -120,7 +120,11 @@ def test_matrices_tried_are_rows_scaled(monkeypatch: pytest.MonkeyPatch) -> None
     generator = np.random.default_rng([3, 2, 0])
     generator.exponential(size=(3, 2))
     for step, tried in zip((0.5, 2.0), seen[1:], strict=True):
-        assert np.allclose(tried / seen[0], np.exp(step * generator.standard_normal((3, 1))))
+        rows, columns = (
+            np.exp(step * generator.standard_normal(3)),
+            np.exp(step * generator.standard_normal(2)),
+        )
+        assert np.allclose(tried / seen[0], rows[:, None] * columns)
 
 
 @witnesses("optimiser_states.blockwise_error")
@@ -243,6 +247,7 @@ def test_nothing_to_quantise_is_refused(numbers: tuple[float, ...], block: int) 
         lambda: optimiser_states.blockwise_error((), 2),
         lambda: optimiser_states.blockwise_error((1.0,), 0),
         lambda: optimiser_states.blockwise_error((1.0,), 2, 1),
+        lambda: optimiser_states.blockwise_error((1.0, math.nan), 2),
         lambda: optimiser_states.newton_schulz(1.1),
         lambda: optimiser_states.newton_schulz(0.5, -1),
     ],

@@ -183,6 +183,8 @@ def test_the_gain_is_that_of_a_simulated_second_moment(probability: float, size:
         lambda: optimisers.weight_after("adam", (1.0,), beta2=-0.1),
         lambda: optimisers.weight_after("adam", (1.0,), epsilon=-1e-8),
         lambda: optimisers.weight_after("adam", (1.0,), weight_decay=-0.1),
+        lambda: optimisers.weight_after("adam", (1.0, math.nan)),
+        lambda: optimisers.weight_after("adam", (), weight=math.inf),
         lambda: optimisers.decay_pull("adam", 0.0),
         lambda: optimisers.decay_pull("adam", 1.0, weight=0.0),
         lambda: optimisers.decay_pull("adam", 1.0, weight=-1.0),

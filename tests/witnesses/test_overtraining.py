@@ -118,6 +118,8 @@ def test_wrong_arguments_are_refused() -> None:
             overtraining.overtraining(bad)
         with pytest.raises(ValueError, match="multiple"):
             overtraining.size_at_ratio(bad)
+    with pytest.raises(ValueError, match="served"):
+        overtraining.lifetime_optimum(2.0, -math.inf)
     for call in (
         lambda: overtraining.lifetime_compute(1, 1, -1),
         lambda: overtraining.lifetime_compute(0, 1, 1),

@@ -51,15 +51,15 @@ def test_blocks_and_waste_equal_those_of_an_allocator(block: int) -> None:
     assert paging.waste(lengths) == paging.waste(lengths, 16)
 
 
-@witnesses("paging.reserved_waste", "paging.mean_empty_slots", "paging.exponential_waste")
+@witnesses("paging.reserved_waste", "paging.mean_empty_slots", "paging.geometric_waste")
 def test_expected_waste_equals_that_of_many_drawn_lengths() -> None:
     rng = np.random.default_rng(0)
     for mean, block in ((299.0, 16), (20.0, 16), (7.5, 4), (3.0, 1), (1.5, 4)):
         lengths = rng.geometric(1 / mean, 200_000)
         reserved = -(-lengths // block) * block
-        found = paging.exponential_waste(mean, block)
+        found = paging.geometric_waste(mean, block)
         assert found == pytest.approx(1 - lengths.sum() / reserved.sum(), abs=2e-3)
-    assert paging.exponential_waste(299.0) == paging.exponential_waste(299.0, 16)
+    assert paging.geometric_waste(299.0) == paging.geometric_waste(299.0, 16)
     empty = [sum(1 for _ in range(fill, 16)) for fill in range(1, 17)]
     assert paging.mean_empty_slots() == paging.mean_empty_slots(16) == sum(empty) / 16
     assert paging.mean_empty_slots(1) == 0
@@ -107,6 +107,7 @@ def test_hits_equal_the_longest_common_prefix_in_whole_blocks() -> None:
             hit += common * block
         found = paging.cached_tokens(prompts, block)
         assert found == {"hit": hit, "total": sum(map(len, prompts))}
+    assert paging.cached_tokens([[]]) == {"hit": 0, "total": 0}
     repeated = [list(range(40))] * 3
     assert paging.cached_tokens(repeated) == {"hit": 64, "total": 120}
     assert paging.shared_fraction(4, 2) == pytest.approx(2 / 3)
@@ -140,13 +141,14 @@ def test_affinity_equals_dialogues_sent_to_random_shards(turns: int, shards: int
         lambda: paging.reserved_waste(3, 2),
         lambda: paging.reserved_waste(0.5, 1.5),  # type: ignore[arg-type]
         lambda: paging.mean_empty_slots(0),
-        lambda: paging.exponential_waste(1.0),
-        lambda: paging.exponential_waste(2.0, 0),
+        lambda: paging.geometric_waste(1.0),
+        lambda: paging.geometric_waste(2.0, 0),
         lambda: paging.shared_blocks(-1, [1]),
         lambda: paging.shared_blocks(1, []),
         lambda: paging.shared_blocks(1, [0]),
         lambda: paging.shared_blocks(1, [1], 0),
         lambda: paging.cached_tokens([[1]], 0),
+        lambda: paging.cached_tokens([]),
         lambda: paging.shared_fraction(-1, 2),
         lambda: paging.shared_fraction(2, -1),
         lambda: paging.shared_fraction(0, 0),

@@ -48,7 +48,7 @@ def test_gradients_travel_around_a_ring_twice_and_sharded_weights_once_more(devi
         assert parallel.gradient_traffic("llama-2-7b", devices, stage) == pytest.approx(moved)
     assert parallel.gradient_traffic("llama-2-7b", devices, 3) == pytest.approx(gather + gather + scatter)
     assert parallel.gradient_traffic(1000, devices, 3, "fp32") == pytest.approx(12 * 1000 * hops / devices)
-    for stage in (-1, 4, 1.5):
+    for stage in (-1, 4, 1.5, True):
         with pytest.raises(ValueError, match="stage"):
             parallel.gradient_traffic(1000, devices, stage)
 
@@ -111,7 +111,7 @@ def test_a_blocks_activations_add_up(tensor: int, sequence: bool, batch: int) ->
 
 def test_impossible_blocks_are_refused() -> None:
     assert parallel.activation_bytes(1, 1, 1) == 39
-    for wrong in ((0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 1, 1, 0), (1, 1, 1, 1, 2), (1, 1, 1, 1, 0)):
+    for wrong in ((0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 1, 1, 0), (1, 1, 1, 1, 2), (1, 1, 1, 1, 0), (9, 2, 1)):
         with pytest.raises(ValueError):
             parallel.activation_bytes(*wrong)
     with pytest.raises(ValueError, match="recomputation"):
@@ -168,5 +168,12 @@ def test_gradients_of_other_widths_and_impossible_shards() -> None:
     for wrong in ((0, 3), (3, 0), (1.5, 2)):
         with pytest.raises(ValueError, match="sizes"):
             parallel.accumulated_gradient(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="shards"):
+        parallel.accumulated_gradient(())
+    with pytest.raises(ValueError, match="width"):
+        parallel.accumulated_gradient((1, 2), width=0)
+    for seed in (-1, True, 1.5):
+        with pytest.raises(ValueError, match="seed must"):
+            parallel.accumulated_gradient((1, 2), seed=seed)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="weighting"):
         parallel.accumulated_gradient((1, 2), "loss")

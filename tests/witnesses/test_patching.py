@@ -14,11 +14,11 @@ from verifiers import patching
 @witnesses("patching.recovery")
 def test_recovery_is_linear_between_its_ends() -> None:
     clean, corrupt = 3.0, -1.5
-    for share in (-0.5, 0.0, 0.25, 1.0):
+    for share in (-0.5, 0.0, 0.25, 1.0, 1.75):
         patched = corrupt + share * (clean - corrupt)
         assert patching.recovery(clean, corrupt, patched) == pytest.approx(share)
         assert patching.recovery(corrupt, clean, clean + corrupt - patched) == pytest.approx(share)
-    assert patching.recovery(clean, corrupt, 2 * clean - corrupt) == 0
+    assert patching.recovery(clean, corrupt, 2 * clean - corrupt) == 2
 
 
 def residual_streams(torch: object, weights: np.ndarray, x: np.ndarray) -> list[np.ndarray]:
@@ -202,6 +202,9 @@ def test_gains_equal_those_of_a_sum_by_hand(monkeypatch: pytest.MonkeyPatch) -> 
     "call",
     [
         lambda: patching.recovery(1.0, 1.0, 2.0),
+        lambda: patching.recovery(1.0, 0.0, np.nan),
+        lambda: patching.recovery(1.0, np.nan, 0.0),
+        lambda: patching.recovery(np.inf, 1.0, 0.0),
         lambda: patching.passes(0, "activation"),
         lambda: patching.passes(1, "gradient"),
         lambda: patching.attribution("cubic"),

@@ -52,6 +52,13 @@ def test_the_spread_for_a_ratio_gives_that_ratio(high: float, low: float, ratio:
     assert percentiles.quantile_ratio("lognormal", high, low, cv) == pytest.approx(ratio)
 
 
+def test_no_deviation_is_large_enough_for_the_limit_of_the_ratio() -> None:
+    """With all weight on the deviation the ratio is that of the z-scores; none is left for the mean."""
+    limit = percentiles.NORMAL.inv_cdf(0.99) / percentiles.NORMAL.inv_cdf(0.9)
+    with pytest.raises(ValueError, match="no normal distribution"):
+        percentiles.cv_for_ratio(0.99, 0.9, limit)
+
+
 def test_a_ratio_over_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(percentiles, "quantile", lambda *_, **__: 0.0)
     with pytest.raises(ValueError, match="negative"):
@@ -111,6 +118,9 @@ def test_nearest_rank_is_the_least_value_that_enough_stay_within() -> None:
             assert percentiles.of_samples(share, latencies) == np.quantile(
                 latencies, share, method="inverted_cdf"
             )
+    # 0.07 · 100 and 0.55 · 100 are a hair above 7 and 55 in binary
+    assert percentiles.of_samples(0.07, list(range(1, 101))) == 7
+    assert percentiles.of_samples(0.55, list(range(1, 101))) == 55
     assert percentiles.averaged(0.5, [[1.0, 2.0, 3.0], [10.0]]) == 6.0
     assert percentiles.of_samples(0.5, [1.0, 2.0, 3.0, 10.0]) == 2.0
 
@@ -119,6 +129,7 @@ def test_nearest_rank_is_the_least_value_that_enough_stay_within() -> None:
 def test_the_order_check_passes_for_sorted_and_fails_for_unsorted_ranks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    percentiles.higher_percentiles_are_no_lower(1, 1, 3)
     assert percentiles.higher_percentiles_are_no_lower(20, 2, 10) == {"samples": 20, "seeds": 2, "steps": 10}
     asked: list[float] = []
     right = percentiles.of_samples
@@ -157,6 +168,9 @@ def test_the_order_check_passes_for_sorted_and_fails_for_unsorted_ranks(
         lambda: percentiles.cv_for_ratio(0.9, 0.5, 1.0),
         lambda: percentiles.cv_for_ratio(0.99, 0.95, 2.0),
         lambda: percentiles.cv_for_ratio(0.5, 0.5, 1.1),
+        lambda: percentiles.cv_for_ratio(0.3, 0.4, 3.0),
+        lambda: percentiles.cv_for_ratio(0.9, 0.4, math.inf),
+        lambda: percentiles.cv_for_ratio(0.9, 0.4, math.nan),
         lambda: percentiles.sigma_for_ratio(1.0, 0.5, 1.1),
         lambda: percentiles.sigma_for_ratio(0.9, 0.0, 1.1),
         lambda: percentiles.sigma_for_ratio(0.9, 0.5, 1.0),
@@ -171,9 +185,14 @@ def test_the_order_check_passes_for_sorted_and_fails_for_unsorted_ranks(
         lambda: percentiles.of_samples(0.0, [1.0]),
         lambda: percentiles.of_samples(1.0, [1.0]),
         lambda: percentiles.of_samples(0.5, []),
+        lambda: percentiles.of_samples(0.5, [1.0, -1.0]),
+        lambda: percentiles.of_samples(0.5, [1.0, math.nan]),
         lambda: percentiles.averaged(0.5, []),
+        lambda: percentiles.higher_percentiles_are_no_lower(0),
+        lambda: percentiles.higher_percentiles_are_no_lower(seeds=0),
+        lambda: percentiles.higher_percentiles_are_no_lower(steps=2),
     ],
 )
 def test_wrong_arguments_are_refused(call: object) -> None:
-    with pytest.raises(ValueError, match=r"lie|above 0|sum|unknown|negative|no normal|at least"):
+    with pytest.raises(ValueError, match=r"lie|above 0|sum|unknown|negative|no normal|at least|finite"):
         call()  # type: ignore[operator]

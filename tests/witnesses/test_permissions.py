@@ -135,6 +135,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"mode": "plan", "writes": True, "rules": ["allow Edit"], "order": ["allow", "mode"]}, "allow"),
     ({"rules": ["ask Edit", "allow Edit"], "order": ["deny", "allow", "mode"]}, "allow"),
     ({"rules": ["deny Edit"], "order": ["allow"]}, "ask"),
+    ({"rules": ["deny Edit"], "hook": "allow", "order": []}, "ask"),
     ({"rules": ["allow Edit(rc/a)"], "how": "substring"}, "allow"),
     ({"rules": ["allow Edit(rc/a)"]}, "ask"),
 ]
@@ -248,6 +249,10 @@ WORDS = [
     ">",
     "x",
     "$(",
+    "#",
+    "#",
+    "\\\n",
+    "\u00a0",
 ]
 
 
@@ -258,6 +263,7 @@ def test_allowed_commands_run_nothing_else_in_a_real_shell(tmp_path: Path) -> No
         pytest.skip("needs bash")
     chance = random.Random(8)
     texts = ["good " + "".join(chance.choices(WORDS, k=chance.randint(1, 6))) for _ in range(2500)]
+    texts += ["good # " + "".join(chance.choices(["\n", "bad ", "# ", "'", '"'], k=7)) for _ in range(300)]
     texts += [
         "good 'bad; bad'",
         'good "a;bad"',
@@ -323,6 +329,18 @@ def test_allowed_commands_run_nothing_else_in_a_real_shell(tmp_path: Path) -> No
         ('good "', 0),
         ("good \\", 0),
         ("good '\\'", 1),
+        ("good # '\nbad # '", 0),
+        ("good;# '\nbad # '", 0),
+        ("good; good # '\nbad # '", 0),
+        ("good ; good a#b", 1),
+        ("good \\\n# '\nbad # '", 0),
+        ("# '\nbad # '\ngood", 0),
+        ("good\t#", 0),
+        ("good a#b", 1),
+        ("good '#' \"#\" \\#", 1),
+        ("\u00a0good", 0),
+        ("good\u00a0x", 0),
+        ("good ;\tgood\t", 1),
     ],
 )
 def test_commands_judged_by_the_grammar_of_the_shell(text: str, expected: int) -> None:
@@ -349,6 +367,7 @@ def test_judges_that_look_at_a_part_are_noticed() -> None:
         (lambda text, allowed: False, "is refused"),
         (lambda text, allowed: text.split()[:2] == allowed[0].split() and ";" not in text, "is refused"),
         (lambda text, allowed: text == "" or permissions.safe_command(text, allowed), "'' is allowed"),
+        (lambda text, allowed: "#" in text or permissions.safe_command(text, allowed), "is allowed"),
     ):
         with pytest.raises(AssertionError, match=message):
             permissions.confirm_chains(broken, "npm test", "rm -rf /")

@@ -172,7 +172,8 @@ def test_impossible_schedules_are_refused() -> None:
             (pipeline.in_flight, wrong)
             for wrong in ((0, 1), (1, 0), (2, 1, -1), (2, 1, 2), (2, 1, 0, "2f2b"))
         ),
-        *((pipeline.simulate, wrong) for wrong in ((0, 1), (1, 0), (1, 1, "gpipe", 0), (1, 1, "1f1b", 1, 0))),
+        *((pipeline.simulate, wrong) for wrong in ((0, 1), (True, 1), (1, 0))),
+        *((pipeline.simulate, wrong) for wrong in ((1, 1, "gpipe", 0), (1, 1, "1f1b", 1, 0))),
         (pipeline.held_layers, (7, 2, 1)),
     ]
     for function, wrong in calls:

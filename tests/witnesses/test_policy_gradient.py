@@ -86,6 +86,17 @@ def test_group_advantages_equal_torchs(rewards: tuple[float, ...]) -> None:
     assert policy_gradient.group_advantage((5.0,), spread="population", epsilon=1e-8) == 0
 
 
+@pytest.mark.parametrize("rewards", [(0.1, 0.1, 0.1), (0.7,) * 6, (1e9 + 0.1,) * 3])
+def test_equal_rewards_are_equal_though_their_mean_is_rounded(rewards: tuple[float, ...]) -> None:
+    """A mean of 0.1 that is off by one bit must not become an advantage of one standard deviation."""
+    assert policy_gradient.group_advantage(rewards, spread="none") == 0
+    for spread in ("sample", "population"):
+        assert policy_gradient.group_advantage(rewards, spread=spread, epsilon=1e-12) == 0
+        with pytest.raises(ValueError, match="standard deviation"):
+            policy_gradient.group_advantage(rewards, spread=spread)
+    assert policy_gradient.largest_centred_return((0.0,) * 8 + rewards[:1]) == 0
+
+
 @witnesses("policy_gradient.standardised_rewards")
 @pytest.mark.filterwarnings("ignore:std.*degrees of freedom:UserWarning")
 def test_standardised_rewards_equal_torchs_and_wrong_ones_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,6 +258,14 @@ def test_no_other_baseline_has_less_variance() -> None:
         lambda: policy_gradient.estimate_variance((), ()),
         lambda: policy_gradient.best_baseline((0.0,), (1.0,)),
         lambda: policy_gradient.best_baseline((0.0, 1.0), (1.0,)),
+        lambda: policy_gradient.discounted_return((math.nan,)),
+        lambda: policy_gradient.largest_centred_return((1.0, math.inf)),
+        lambda: policy_gradient.advantage((math.nan,), (0.0, 0.0)),
+        lambda: policy_gradient.advantage((1.0,), (0.0, math.nan)),
+        lambda: policy_gradient.group_advantage((1.0, math.inf, 0.0), spread="none"),
+        lambda: policy_gradient.estimate_variance((0.0, math.nan), (1.0, 2.0)),
+        lambda: policy_gradient.estimate_variance((0.0, 1.0), (1.0, math.nan)),
+        lambda: policy_gradient.estimate_variance((0.0, 1.0), (1.0, 2.0), math.nan),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:

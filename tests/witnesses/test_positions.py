@@ -126,6 +126,7 @@ def test_table_of_torch_ends_with_its_last_row() -> None:
         lambda: positions.wavelength(0, 7),
         lambda: positions.wavelength(0, 8, 0.0),
         lambda: positions.dot(1, 3),
+        lambda: positions.dot(math.inf, 8),
         lambda: positions.rises(8, 0),
         lambda: positions.first_rise(8, 0),
         lambda: positions.linear_fit(8, 1),

@@ -223,6 +223,21 @@ def test_references_are_those_of_the_seed(monkeypatch: pytest.MonkeyPatch) -> No
         lambda: preference.dpo_trained(((1.0,), (0.0,)), beta=0.0),
         lambda: preference.dpo_trained(((1.0,), (0.0,)), learning_rate=0.0),
         lambda: preference.models("rlaif"),
+        lambda: preference.dpo_trained(((1.0,), (0.0,)), chosen=1, rejected=1),
+        lambda: preference.dpo_trained((1.0, 0.0)),  # type: ignore[arg-type]
+        lambda: preference.dpo_trained(((1.0,), (math.nan,))),
+        lambda: preference.preference(math.nan, 0.0),
+        lambda: preference.preference(0.0, math.nan),
+        lambda: preference.reward_loss(math.nan, 0.0),
+        lambda: preference.reward_loss(0.0, math.inf),
+        lambda: preference.dpo_loss(math.nan, 0.0, 0.0, 0.0),
+        lambda: preference.dpo_loss(0.0, math.nan, 0.0, 0.0),
+        lambda: preference.dpo_loss(0.0, 0.0, math.nan, 0.0),
+        lambda: preference.dpo_loss(0.0, 0.0, 0.0, math.nan),
+        lambda: preference.dpo_slope(math.nan),
+        lambda: preference.ipo_loss(math.nan),
+        lambda: preference.simpo_loss(math.nan, -1.0, 1, 1),
+        lambda: preference.simpo_loss(-1.0, math.nan, 1, 1),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:

@@ -182,6 +182,12 @@ def test_wrong_arguments_are_refused(call: Any) -> None:
         call()
 
 
+def test_a_conversation_has_whole_calls() -> None:
+    for calls in (0, -1, 1.5):
+        with pytest.raises(ValueError, match="calls must be"):
+            prompt_cache.layout(calls, 1, 1, 1)  # type: ignore[arg-type]
+
+
 def test_least_arguments_are_allowed() -> None:
     assert prompt_cache.cost(0, 1, 0, 0, 0, 0, 0) == 0
     assert prompt_cache.layout(1, 1, 0, 0, write=0, read=0)["cost_share"] == 0

@@ -6,6 +6,7 @@ import itertools
 import json
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
@@ -70,6 +71,32 @@ def test_reachable_targets_equal_all_bracketed_formulas() -> None:
             assert bool(prompting.ways_to_reach(numbers, target)) == reached(exact, Fraction(target))
 
 
+def paths(numbers: tuple[int, ...], target: int) -> int:
+    """Count the ways forward, level by level: how often each remainder of numbers is come by."""
+    level = Counter({tuple(sorted(map(Fraction, numbers))): 1})
+    for _ in numbers[1:]:
+        following: Counter[tuple[Fraction, ...]] = Counter()
+        for state, ways in level.items():
+            for taken in itertools.combinations(range(len(state)), 2):
+                rest = [number for place, number in enumerate(state) if place not in taken]
+                one, other = (state[place] for place in taken)
+                outcomes = {one + other, one * other, one - other, other - one}
+                outcomes |= {a / b for a, b in ((one, other), (other, one)) if b}
+                for outcome in outcomes:
+                    following[tuple(sorted([*rest, outcome]))] += ways
+        level = following
+    return level[(Fraction(target),)]
+
+
+@witnesses("prompting.ways_to_reach")
+@pytest.mark.parametrize(
+    "numbers", [(4, 5, 6, 10), (6, 5, 6), (1, 1, 1, 1), (0, 2), (24,), (0, 0, 3), (1, 2, 7)]
+)
+def test_ways_equal_paths_counted_forward(numbers: tuple[int, ...]) -> None:
+    for target in (24, 0, 1, -4, 7):
+        assert prompting.ways_to_reach(numbers, target) == paths(numbers, target)
+
+
 @witnesses("prompting.ways_to_reach")
 def test_ways_of_two_and_three_numbers_by_hand() -> None:
     assert prompting.ways_to_reach((4, 6), 24) == 1
@@ -110,7 +137,8 @@ def test_the_form_is_a_json_object_of_one_integer() -> None:
 
 
 def test_mask_check_fails_without_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
-    prompting.masking_guarantees_form()
+    found = prompting.masking_guarantees_form()
+    assert found == {"confidences": "0.0, 3.0, 6.0", "samples": 100}
     monkeypatch.setitem(prompting.MASKS, "masked", prompting.keep_all)
     with pytest.raises(AssertionError):
         prompting.masking_guarantees_form()
@@ -141,7 +169,8 @@ def test_attention_equals_a_step_of_numerical_descent(monkeypatch: pytest.Monkey
     assert prompting.gradient_step(weights, x, y, 0.1) @ query == pytest.approx(expected, abs=1e-6)
     assert prompting.linear_attention(x, y, query, 0.5) == pytest.approx(0.5 * y.T @ x @ query)
 
-    prompting.attention_does_a_gradient_step()
+    found = prompting.attention_does_a_gradient_step()
+    assert found == {"examples": 12, "inputs": 5, "outputs": 3, "seeds": 4}
     right = prompting.linear_attention
 
     def soft(keys: np.ndarray, values: np.ndarray, query: np.ndarray, rate: float) -> np.ndarray:
@@ -152,10 +181,16 @@ def test_attention_equals_a_step_of_numerical_descent(monkeypatch: pytest.Monkey
         soft,
         lambda k, v, q, rate: -right(k, v, q, rate),
         lambda k, v, q, rate: right(k, v, q, 0.2),
+        lambda k, v, q, rate: right(k, v, q, rate) * np.array([1, 1, 1.5]),
     ):
         monkeypatch.setattr(prompting, "linear_attention", wrong)
         with pytest.raises(AssertionError):
             prompting.attention_does_a_gradient_step()
+    monkeypatch.setattr(prompting, "linear_attention", lambda k, v, q, rate: np.zeros(3))
+    monkeypatch.setattr(prompting, "gradient_step", lambda weights, *rest: weights)
+    prompting.attention_does_a_gradient_step()
+    with pytest.raises(AssertionError, match=r"differ by 0\.0"):
+        prompting.attention_does_a_gradient_step(tolerance=0.0)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +202,8 @@ def test_attention_equals_a_step_of_numerical_descent(monkeypatch: pytest.Monkey
         lambda: prompting.tree_of_thoughts(1, 0),
         lambda: prompting.tree_of_thoughts(2, 2, 0),
         lambda: prompting.ways_to_reach((), 24),
+        lambda: prompting.ways_to_reach((4, -1), 24),
+        lambda: prompting.ways_to_reach((4, 1.5), 24),
         lambda: prompting.ways_to_reach((1, 2, 3, 4, 5, 6), 24),
         lambda: prompting.valid_share("loose", 1),
         lambda: prompting.valid_share("free", -1),

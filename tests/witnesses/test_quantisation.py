@@ -225,8 +225,11 @@ def test_an_error_that_is_not_uniform_is_caught(monkeypatch: pytest.MonkeyPatch)
     "call",
     [
         lambda: quantisation.round_trip(0.0, 1.0, 1.0),
+        lambda: quantisation.round_trip(math.inf, 0.0, 1.0),
+        lambda: quantisation.round_trip(math.nan, 0.0, 1.0),
         lambda: quantisation.round_trip(0.0, 0.0, 1.0, 1),
         lambda: quantisation.round_trip(0.0, 0.0, 1.0, 8, "log"),
+        lambda: quantisation.clamped_to_signed(0),
         lambda: quantisation.clamped_to_signed(1),
         lambda: quantisation.clamped_to_signed(samples=1),
         lambda: quantisation.clamped_to_signed(distribution="cauchy"),

@@ -153,15 +153,17 @@ def test_a_split_that_loses_a_part_is_caught(monkeypatch: pytest.MonkeyPatch) ->
         lambda: outliers.codes_left(2.0, 1),
         lambda: outliers.granularity(group=48),
         lambda: outliers.granularity(tokens=1),
-        lambda: outliers.granularity(channels=1, hot=0, group=1),
-        lambda: outliers.granularity(hot=-1),
+        lambda: outliers.granularity(channels=1, outliers=0, group=1),
+        lambda: outliers.granularity(outliers=-1),
         lambda: outliers.granularity(factor=0.0),
         lambda: outliers.granularity(seed=-1),
         lambda: outliers.llm_int8(outputs=1),
         lambda: outliers.llm_int8(threshold=0.0),
         lambda: outliers.llm_int8(threshold=0.01),
-        lambda: outliers.llm_int8(hot=257),
-        lambda: outliers.kept_weights(hot=129),
+        lambda: outliers.llm_int8(threshold=math.nan),
+        lambda: outliers.granularity(outliers=256),
+        lambda: outliers.llm_int8(outliers=257),
+        lambda: outliers.kept_weights(outliers=129),
     ],
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:
@@ -170,4 +172,5 @@ def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:
 
 
 def test_the_smallest_sizes_are_allowed() -> None:
-    assert outliers.hot_activations(2, 2, 2, 2, 1.0, 0)[0].shape == (2, 2)
+    assert outliers.granularity(outliers=255)["channel"] > 0
+    assert outliers.outlier_activations(2, 2, 2, 2, 1.0, 0)[0].shape == (2, 2)

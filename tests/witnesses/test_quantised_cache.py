@@ -83,6 +83,7 @@ def test_errors_equal_those_of_scales_found_in_a_loop() -> None:
     assert quantised_cache.error_by_axis() == named
     assert quantised_cache.error_by_axis(tokens=2)["per_channel"] == pytest.approx(0, abs=1e-20)
     assert quantised_cache.error_by_axis(2, 0)["peak"] < 10 < named["peak"]
+    assert quantised_cache.error_by_axis(outliers=1, channels=2)["per_channel"] > 0
 
 
 def test_scales_along_the_wrong_axis_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +122,7 @@ def test_scales_along_the_wrong_axis_are_caught(monkeypatch: pytest.MonkeyPatch)
     "call",
     [
         lambda: quantised_cache.bits_per_value(0, 1),
+        lambda: quantised_cache.bits_per_value(1.5, 1),  # type: ignore[arg-type]
         lambda: quantised_cache.bits_per_value(1, 0),
         lambda: quantised_cache.bits_per_value(1, 1, -1),
         lambda: quantised_cache.bits_per_value(1, 1, 1, -1),
@@ -136,7 +138,10 @@ def test_scales_along_the_wrong_axis_are_caught(monkeypatch: pytest.MonkeyPatch)
         lambda: quantised_cache.error_by_axis(outliers=128),
         lambda: quantised_cache.error_by_axis(size=0),
         lambda: quantised_cache.error_by_axis(tokens=1),
-        lambda: quantised_cache.error_by_axis(outliers=0, channels=0),
+        lambda: quantised_cache.error_by_axis(outliers=0, channels=1),
+        lambda: quantised_cache.error_by_axis(seed=-1),
+        lambda: quantised_cache.nbytes("llama-3-8b", 1.5, 1, 1),  # type: ignore[arg-type]
+        lambda: quantised_cache.nbytes("llama-3-8b", 1, 1, 1, full_precision_tokens=1.5),  # type: ignore[arg-type]
     ],
 )
 def test_wrong_arguments_are_refused(call: object) -> None:

@@ -127,6 +127,8 @@ def test_littles_law_fails_where_the_time_in_service_is_left_out(monkeypatch: py
 
     monkeypatch.setattr(queue_simulation, "time_average", records)
     tried = {"servers": 2, "requests": 300, "utilisation": 0.6, "tolerance": 1e-9}
+    queue_simulation.littles_law_holds(1, 1, 5.0)
+    asked.clear()
     assert queue_simulation.littles_law_holds(2, 300, 0.6, 1e-9) == tried
     expected = []
     for seed, (cv_arrival, cv_service) in enumerate(((1.0, 1.0), (0.0, 2.0), (1.0, 0.0))):
@@ -150,6 +152,10 @@ def test_littles_law_fails_where_the_time_in_service_is_left_out(monkeypatch: py
         lambda: queue_simulation.response(0.5, cv_service=-1),
         lambda: queue_simulation.response(0.5, cv_arrival=-1),
         lambda: queue_simulation.response(0.5, requests=0),
+        lambda: queue_simulation.littles_law_holds(servers=0),
+        lambda: queue_simulation.littles_law_holds(requests=0),
+        lambda: queue_simulation.littles_law_holds(utilisation=0.0),
+        lambda: queue_simulation.littles_law_holds(utilisation=float("inf")),
         lambda: queue_simulation.stalled_load_test(stall=0),
         lambda: queue_simulation.stalled_load_test(service=0),
         lambda: queue_simulation.stalled_load_test(every=0),

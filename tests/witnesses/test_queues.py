@@ -103,6 +103,8 @@ def test_quantiles_equal_those_of_the_waiting_time_seen_from_the_chain(offered: 
 
 def test_most_requests_of_an_idle_system_do_not_wait() -> None:
     assert queues.mmc_wait_quantile(0.5, 1.0, 8) == 0.0
+    assert queues.erlang_c(0.01, 200) == 0.0
+    assert queues.mmc_wait_quantile(0.99, 0.01, 200) == 0.0
 
 
 @witnesses("queues.mg1_wait", "queues.gg1_wait")
@@ -197,6 +199,7 @@ def test_fan_out_equals_a_count_of_all_outcomes() -> None:
         lambda: queues.mmc_wait_quantile(0.5, 2, 2),
         lambda: queues.mmc_wait_quantile(0.5, 1, 2, 0),
         lambda: queues.servers_for_wait(0, 0.9, 1),
+        lambda: queues.servers_for_wait(math.inf, 0.9, 1),
         lambda: queues.servers_for_wait(1, 0.9, -1),
         lambda: queues.any_slow(1.1, 1),
         lambda: queues.any_slow(0.1, 0),

@@ -83,6 +83,8 @@ def test_conflicts_equal_a_comparison_of_all_pairs() -> None:
     "call",
     [
         lambda: races.interleavings(1, -1),
+        lambda: races.interleavings(2, 2.0),
+        lambda: races.interleavings(2, True),
         lambda: races.lost_update_share(0),
         lambda: races.fan_out(0, True),
         lambda: races.conflict_found([["a", "x", -1, 2]]),

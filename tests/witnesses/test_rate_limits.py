@@ -42,6 +42,15 @@ def test_bucket_total_is_reached_by_a_flood(seconds: int, per_second: int, burst
     assert total == burst + sum(per_second for _ in range(seconds))
 
 
+@pytest.mark.parametrize(("per_second", "burst"), [(0.7, 2.4), (1.3, 1), (0.3, 1.7), (0.9, 0.9), (2, 0)])
+@pytest.mark.parametrize("tenths", [0, 9, 30])
+def test_bucket_total_counts_whole_requests(tenths: int, per_second: float, burst: float) -> None:
+    flood = [tick / 100 for tick in range(10 * tenths + 1) for _ in range(3)]
+    assert rate_limits.bucket_total(tenths / 10, per_second, burst) == rate_limits.token_bucket(
+        flood, per_second, burst
+    )
+
+
 @witnesses("rate_limits.window")
 @pytest.mark.parametrize("limit", [1, 3, 7])
 @pytest.mark.parametrize("tenths", [5, 10])

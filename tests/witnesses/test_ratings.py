@@ -20,6 +20,12 @@ def test_score_equals_odds_of_ten_to_the_gap(gap: int) -> None:
     assert ratings.rating_gap(first / (first + second)) == pytest.approx(gap, abs=1e-9)
 
 
+def test_scores_of_hopeless_players_do_not_overflow() -> None:
+    assert ratings.expected_score(10**6) == 1
+    assert ratings.expected_score(-(10**6)) == 0
+    assert ratings.expected_score(-4000) == pytest.approx(1e-10, rel=1e-9)
+
+
 @witnesses("ratings.elo_update")
 def test_update_is_a_step_up_the_log_likelihood() -> None:
     """The gradient of y log p + (1 − y) log(1 − p) in the rating is (y − p) ln 10 / 400."""
@@ -220,6 +226,8 @@ def test_ranks_equal_sorted_lists(quality: float, weight: float) -> None:
 @pytest.mark.parametrize(
     "call",
     [
+        lambda: ratings.expected_score(math.inf),
+        lambda: ratings.expected_score(math.nan),
         lambda: ratings.rating_gap(0),
         lambda: ratings.rating_gap(1),
         lambda: ratings.elo_update(1, 1, 1.5),
@@ -229,6 +237,8 @@ def test_ranks_equal_sorted_lists(quality: float, weight: float) -> None:
         lambda: ratings.bradley_terry([[0, -1], [1, 0]]),
         lambda: ratings.bradley_terry([[0, 5, -0.5], [2, 0, 1], [1, 1, 0]]),
         lambda: ratings.bradley_terry([[1, 1], [1, 0]]),
+        lambda: ratings.bradley_terry([[0, 1, math.nan], [1, 0, 1], [1, 1, 0]]),
+        lambda: ratings.bradley_terry([[0, math.inf], [1, 0]]),
         lambda: ratings.bradley_terry([[0, 1], [0, 0]]),
         lambda: ratings.bradley_terry([[0, 1, 0], [1, 0, 0], [0, 0, 0]]),
         lambda: ratings.gap_half_width(WINS[0], 0, 0),
@@ -247,6 +257,7 @@ def test_ranks_equal_sorted_lists(quality: float, weight: float) -> None:
         lambda: ratings.newcomer_rank(1.5, 1),
         lambda: ratings.newcomer_rank(0.5, 0),
         lambda: ratings.newcomer_rank(0.5, 1, shape=0),
+        lambda: ratings.newcomer_rank(0.5, 1, shape=math.nan),
         lambda: ratings.newcomer_rank(0.5, 1, items=0),
         lambda: ratings.newcomer_rank(0.5, 1, trials=0),
     ],

@@ -49,7 +49,8 @@ def test_long_votes_equal_binomial_tails_and_drawn_ones() -> None:
 
 @witnesses("reasoning.any_right", "reasoning.verified_choice", "reasoning.verified_limit")
 @pytest.mark.parametrize(
-    "right, good, bad", [(0.3, 0.9, 0.2), (0.5, 1.0, 0.0), (0.2, 0.0, 0.0), (0.9, 1.0, 1.0), (0.4, 0.5, 0.5)]
+    "right, good, bad",
+    [(0.3, 0.9, 0.2), (0.5, 1.0, 0.0), (0.2, 0.0, 0.0), (0.9, 1.0, 1.0), (0.4, 0.5, 0.5), (0.5, 0.5, 0.5)],
 )
 def test_choices_equal_enumerated_ones(right: float, good: float, bad: float) -> None:
     kinds = {  # (right, accepted): probability
@@ -77,6 +78,7 @@ def test_choices_equal_enumerated_ones(right: float, good: float, bad: float) ->
 
 def test_a_perfect_verifier_is_the_default() -> None:
     assert reasoning.verified_choice(0.3, 4) == pytest.approx(reasoning.any_right(0.3, 4))
+    assert reasoning.any_right(1e-15, 1000) == pytest.approx(1e-12, rel=1e-9)
     assert reasoning.any_right(0.0, 5) == 0 and reasoning.any_right(1.0, 5) == 1
     assert reasoning.verified_choice(0.0, 2) == 0 and reasoning.verified_choice(1.0, 2) == 1
 
@@ -171,6 +173,25 @@ def test_every_token_of_every_sample_takes_a_pass() -> None:
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call, told",
+    [
+        (lambda: reasoning.majority_vote(0.5, (0.5,), 0), "samples must"),
+        (lambda: reasoning.majority_vote(0.0, (1.0,), 3), "right must"),
+        (lambda: reasoning.majority_vote(1.0, (0.0,), 3), r"wrong\[0\] must"),
+        (lambda: reasoning.majority_vote(0.5, (0.5,), 2.0), "samples must"),  # type: ignore[arg-type]
+        (lambda: reasoning.vote_share(("a",), "a", (0.0,)), "the sum of scores must"),
+        (lambda: reasoning.chain_score(()), "steps must"),
+        (lambda: reasoning.majority_vote(0.5, (0.5,), reasoning.MOST + 1), "^301 − samples must"),
+        (lambda: reasoning.label_error(1.1, 8), "success must"),
+        (lambda: reasoning.marked_scores(()), "rows must"),
+    ],
+)
+def test_wrong_arguments_are_told_by_name(call: Callable[[], object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
         call()
 
 

@@ -112,7 +112,7 @@ def test_steps_of_that_success_reach_the_target(target: float, steps: int) -> No
 @pytest.mark.parametrize("step", [0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.2])
 @pytest.mark.parametrize("power", [0, 1, 2, 3, 7])
 def test_longest_chain_equals_a_count_by_multiplying(step: float, power: int) -> None:
-    for target in (step**power, 0.5, 0.9, 0.01):
+    for target in (step**power, min(1.0, math.nextafter(step**power, 1)), 0.5, 0.9, 0.01):
         steps, product_ = 0, step
         while product_ >= target:
             steps, product_ = steps + 1, step ** (steps + 2)

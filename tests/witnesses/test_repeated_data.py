@@ -103,5 +103,6 @@ def test_wrong_arguments_are_refused(bad: float) -> None:
 
 
 def test_no_pass_comes_before_the_first() -> None:
-    with pytest.raises(ValueError, match="epoch"):
-        repeated_data.pass_worth(0.99)
+    for wrong in (0.99, True, "2"):
+        with pytest.raises(ValueError, match="epoch"):
+            repeated_data.pass_worth(wrong)  # type: ignore[arg-type]

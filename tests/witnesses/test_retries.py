@@ -116,7 +116,7 @@ def lock_race(kind: str, clients: int, base: float, cap: float, delay: float, se
                 sleep = min(cap, chance.uniform(base, last[number] * 3))
             lost[number] += 1
             last[number] = sleep
-            pending.append((clock + sleep, number, "again"))
+            pending.append((clock + hop() + sleep, number, "again"))
         else:
             pending.append((clock + hop(), number, "read"))
     return writes, clock
@@ -141,6 +141,18 @@ def test_contention_defaults() -> None:
     found = retries.contention("full", seeds=1)
     assert found == retries.contention("full", 100, 0.005, 2, 0.01, 1)
     assert retries.contention("full", 20) == retries.contention("full", 20, seeds=8)
+
+
+def test_clients_without_rivals_write_once_after_three_messages() -> None:
+    """Lonely clients of many seeds need three messages, each of the mean delay and a fifth about it."""
+    found = retries.contention("full", 1, delay=0.01, seeds=400)
+    assert found["makespan"] == pytest.approx(0.03, abs=4 * 0.002 * math.sqrt(3 / 400))
+    assert found["writes"] == 1
+
+
+def test_rare_success_takes_all_attempts() -> None:
+    assert retries.mean_attempts(1e-17, 3) == 3
+    assert retries.mean_attempts(1e-9, 2) == pytest.approx(2 - 1e-9, rel=1e-15)
 
 
 @witnesses("retries.breaker")
@@ -237,6 +249,7 @@ def test_keys_make_a_list_of_retries_a_set(monkeypatch: pytest.MonkeyPatch) -> N
         lambda: retries.success(1.1, 1),
         lambda: retries.success(0.5, 0),
         lambda: retries.mean_attempts(-0.1, 1),
+        lambda: retries.mean_attempts(1.1, 1),
         lambda: retries.mean_attempts(0, 0),
         lambda: retries.amplification(0.5, 1, 0),
         lambda: retries.amplification(1.5, 1),

@@ -143,6 +143,8 @@ def test_lost_shards_equal_a_simulation() -> None:
         lambda: retrieval.average_precision([1, 1], 1),
         lambda: retrieval.average_precision([2], 2),
         lambda: retrieval.dcg([]),
+        lambda: retrieval.dcg([], 5),
+        lambda: retrieval.ndcg([], 5),
         lambda: retrieval.dcg([-1]),
         lambda: retrieval.dcg([1], 0),
         lambda: retrieval.ndcg([2, 1], judged=[2, 2]),

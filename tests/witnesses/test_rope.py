@@ -35,6 +35,8 @@ def test_aligned_score_equals_the_mean_over_many_vectors(distance: int) -> None:
     assert rope.aligned_score(distance, 8) == pytest.approx(scores.mean(), abs=0.01)
     assert rope.aligned_score(distance, 8, BASE, 0, 1) == pytest.approx(scores[0], abs=0.01)
     assert rope.aligned_score(distance, 8, BASE, 2) == pytest.approx(scores[2:].mean(), abs=0.01)
+    assert rope.aligned_score(distance, 8, BASE, 3, 4) == pytest.approx(scores[3], abs=0.01)
+    assert rope.aligned_score(-distance, 8) == rope.aligned_score(distance, 8)
     assert rope.aligned_score(distance, 8, 50.0) == pytest.approx(
         (q * turned(q, distance, 50.0)).sum(axis=1).mean() / 8, abs=0.01
     )
@@ -45,6 +47,7 @@ def test_aligned_score_equals_the_mean_over_many_vectors(distance: int) -> None:
 def test_scores_of_independent_vectors_spread_as_much_at_any_distance(
     distance: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert rope.random_score_std(-distance, 16) == pytest.approx(1)
     q, k = np.random.default_rng(2).standard_normal((2, 100_000, 16))
     simulated = ((q * turned(k, distance)).sum(axis=1) / 4).std()
     assert rope.random_score_std(distance, 16) == pytest.approx(simulated, abs=0.01)
@@ -99,7 +102,16 @@ def test_rotation_matrix_is_orthogonal(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: rope.aligned_score(1, 8, first=-1),
         lambda: rope.aligned_score(1, 8, first=4),
         lambda: rope.aligned_score(1, 8, first=2, last=2),
+        lambda: rope.aligned_score(1, 8, last=5),
+        lambda: rope.aligned_score(1, 8, last=-1),
+        lambda: rope.aligned_score(1, 8, last=True),
+        lambda: rope.aligned_score(1, 8, last="all"),  # type: ignore[arg-type]
+        lambda: rope.aligned_score(1, 8, first=0.0),  # type: ignore[arg-type]
+        lambda: rope.aligned_score(np.inf, 8),
         lambda: rope.random_score_std(1, 0),
+        lambda: rope.random_score_std(1, 8.0),  # type: ignore[arg-type]
+        lambda: rope.random_score_std(np.inf, 8),
+        lambda: rope.favourite_distance(np.nan, 8, 1),
         lambda: rope.favourite_distance(1, 8, 0),
     ],
 )

@@ -64,7 +64,7 @@ def test_bounds_stay_among_the_dimensions() -> None:
     assert rope_scaling.ramp_bounds(64, 20, 1.5) == {"first": 0, "last": 63}
     with pytest.raises(ValueError, match="trained"):
         rope_scaling.ramp_bounds(8, 0)
-    assert rope_scaling.ntk_base(2.0, 3, 10.0) == 80
+    assert rope_scaling.ntk_base(2.0, 4, 10.0) == 40
     assert rope_scaling.ramp_bounds(8, 10**9, 10.0, fast=3e7)["last"] == 7
 
 
@@ -72,7 +72,7 @@ def test_defaults_are_those_of_the_first_llama() -> None:
     angle = rope_scaling.angle
     assert angle(40, 1.0, method="yarn", factor=2.0) == angle(40, 1.0, 128, "yarn", 2.0, 4096, 10_000.0)
     assert angle(40, 1.0, method="llama3", factor=2.0) == angle(40, 1.0, 128, "llama3", 2.0, 4096, 10_000.0)
-    assert angle(9, 1.0) == angle(9, 1.0, 128, "none", 1.0, 4096, 10_000.0)
+    assert angle(9, 1.0) == angle(9, 1.0, 128, "none", 1.0, 4096, 10_000.0) == -angle(9, -1.0)
     assert angle(9, 1.0, method="linear") == angle(9, 1.0)
     slowdown = rope_scaling.slowdown
     assert slowdown(40, "yarn", 2.0) == slowdown(40, "yarn", 2.0, 128, 4096, 10_000.0)
@@ -91,6 +91,8 @@ def test_defaults_are_those_of_the_first_llama() -> None:
     [
         lambda: rope_scaling.ntk_base(0.0, 8),
         lambda: rope_scaling.ntk_base(1.0, 2),
+        lambda: rope_scaling.ntk_base(1.0, 5),
+        lambda: rope_scaling.angle(0, math.inf),
         lambda: rope_scaling.ntk_base(1.0, 8, 0.0),
         lambda: rope_scaling.dynamic_base(0, 1, 8),
         lambda: rope_scaling.dynamic_base(1, 0, 8),
@@ -173,7 +175,7 @@ def test_attention_factor_equals_that_of_transformers(factor: float) -> None:
     assert rope_scaling.yarn_attention_factor(0.5) == 1
 
 
-@witnesses("rope_scaling.no_slow_pair_meets_an_unseen_angle")
+@witnesses("rope_scaling.slowest_pair_ends_at_its_trained_angle")
 @pytest.mark.parametrize("method", ["linear", "yarn", "llama3", "dynamic"])
 def test_slowest_pair_of_transformers_ends_at_its_trained_angle(
     method: str, monkeypatch: pytest.MonkeyPatch
@@ -182,11 +184,11 @@ def test_slowest_pair_of_transformers_ends_at_its_trained_angle(
     given = 1.0 if method == "dynamic" else factor
     speeds, _scale = of_transformers(method, width, base, given, trained, int(factor * trained))
     assert speeds[-1] * factor * trained == pytest.approx(trained / base ** ((width - 2) / width), rel=1e-4)
-    tried = rope_scaling.no_slow_pair_meets_an_unseen_angle(methods=("ntk", "linear"), factors=(3, 4))
+    tried = rope_scaling.slowest_pair_ends_at_its_trained_angle(methods=("ntk", "linear"), factors=(3, 4))
     assert tried == {"methods": "ntk, linear", "factors": "3, 4", "width": 128, "trained": 4096}
     with pytest.raises(AssertionError, match="none × 2"):
-        rope_scaling.no_slow_pair_meets_an_unseen_angle(methods=("none",))
+        rope_scaling.slowest_pair_ends_at_its_trained_angle(methods=("none",))
     right = rope_scaling.speeds_of
     monkeypatch.setattr(rope_scaling, "speeds_of", lambda *given: right(*given) * 0.999)
     with pytest.raises(AssertionError, match="the last angle"):
-        rope_scaling.no_slow_pair_meets_an_unseen_angle()
+        rope_scaling.slowest_pair_ends_at_its_trained_angle()

@@ -43,3 +43,8 @@ def test_reward_is_flat_and_then_falls_in_a_line(weight: float) -> None:
 def test_wrong_arguments_are_refused(function: Callable[..., object], wrong: tuple[float, ...]) -> None:
     with pytest.raises(ValueError):
         function(*wrong)
+
+
+def test_a_reward_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="reward"):
+        safety.penalised_reward(float("nan"), 0.5, 0.1, 1)

@@ -144,6 +144,28 @@ def test_passes_equal_a_search() -> None:
             assert sample_size.passes_needed(tests, hundredths / 100) == needed
 
 
+def test_rates_without_variance_give_no_size() -> None:
+    for call in (
+        lambda: sample_size.two_rates(0, 0.1, variance="baseline"),
+        lambda: sample_size.two_rates(0, 1, variance="unpooled"),
+    ):
+        with pytest.raises(ValueError, match="variance must be above 0"):
+            call()
+    assert sample_size.two_rates(0, 1) == 2
+
+
+def test_a_power_that_chance_alone_has_needs_no_size() -> None:
+    """Without any sample the test rejects on the right side in half of the level, 2.5 %."""
+    for power in (0.01, 0.0249):
+        with pytest.raises(ValueError, match="chance alone"):
+            sample_size.two_rates(0.5, 0.6, power, variance="unpooled")
+        with pytest.raises(ValueError, match="chance alone"):
+            sample_size.paired(0.2, 0.0001, power)
+    assert sample_size.two_rates(0.5, 0.6, 0.0251, variance="unpooled") == 1
+    with pytest.raises(ValueError, match="chance alone"):
+        sample_size._samples(0, 0.1)
+
+
 def test_a_power_lies_between_zero_and_one() -> None:
     with pytest.raises(ValueError, match="1 − power"):
         sample_size.two_rates(0.5, 0.6, 1)
@@ -160,6 +182,8 @@ def test_a_power_lies_between_zero_and_one() -> None:
     "call",
     [
         lambda: sample_size.for_half_width(1.1, 0.1),
+        lambda: sample_size.for_half_width(0, 0.1),
+        lambda: sample_size.for_half_width(1, 0.1),
         lambda: sample_size.for_half_width(0.5, 0),
         lambda: sample_size.for_half_width(0.5, 0.1, 1),
         lambda: sample_size.two_rates(1.1, 0.5),

@@ -79,6 +79,12 @@ def test_a_gpt_2_vocabulary_at_temperature_one_is_the_default() -> None:
     assert sampling.effective_tokens((0.0, -5000.0)) == 1  # its tail underflows
     with pytest.raises(ValueError, match="logits must be"):
         sampling.effective_tokens(())
+    for wrong in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="largest logit"):
+            sampling.effective_tokens((wrong, 1.0))
+    assert sampling.effective_tokens((0.0, -math.inf)) == 1  # a masked token
+    # a mass of one is the whole vocabulary, however light its tail
+    assert sampling.zipf_kept(5.0, "top-p", 1.0) == 50257
     assert list(sampling.softmax(np.array([0.0, math.log(3)]))) == pytest.approx([0.25, 0.75])
     assert list(sampling.zipf(1.0, 2)) == pytest.approx([2 / 3, 1 / 3])
 
@@ -98,6 +104,8 @@ def test_tail_risk_equals_a_simulation() -> None:
     for mass, tokens in ((0.01, 200), (0.1, 5), (0.0, 100)):
         hit = (generator.random((20_000, tokens)) < mass).any(axis=1).mean()
         assert sampling.tail_risk(mass, tokens) == pytest.approx(hit, abs=0.012)
+    assert sampling.tail_risk(1e-18, 10) == pytest.approx(1e-17, rel=1e-12)
+    assert sampling.tail_risk(1.0, 0) == 0
     assert (sampling.tail_risk(0.5, 0), sampling.tail_risk(1.0, 1), sampling.tail_risk(0.5, 3)) == (
         0,
         1,

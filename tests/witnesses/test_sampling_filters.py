@@ -130,6 +130,7 @@ def test_the_boundary_is_reached_in_both(monkeypatch: pytest.MonkeyPatch) -> Non
         lambda: filters.two_draws_differ((1.0,), 0.0),
         lambda: filters.kept_by_threshold((1.0, 2.0), 0),
         lambda: filters.kept_by_threshold((1.0, 2.0), 3),
+        lambda: filters.kept_by_threshold((1.0, float("nan")), 1),
         lambda: filters.kept_exceeding((0.5, 0.4), 0.5),
         lambda: filters.kept_exceeding((0.5, 0.5), 1.1),
     ],

@@ -191,6 +191,10 @@ def test_limits_of_the_laws_are_refused() -> None:
         scaling.loss(1, 1, "besiroglou")
     with pytest.raises(ValueError):
         scaling.loss(1, 1, (-0.1, 1.0, 1.0, 1.0, 1.0))
+    for wrong_fit in (3, None, (), (1.0,) * 4, (1.0,) * 6):
+        with pytest.raises(ValueError, match="a fit is"):
+            scaling.loss(1, 1, wrong_fit)  # type: ignore[arg-type]
+    assert scaling.loss(1, 1, [1.0] * 5) == 3  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="floor"):
         scaling.compute_for_loss(1.69)
     with pytest.raises(ValueError, match="floor"):

@@ -91,6 +91,10 @@ def test_wrong_arguments_are_refused() -> None:
         ((1.0, 2.0, 3.0), (1.0, 2.0)),
         ((0.0, 2.0), (1.0, 2.0)),
         ((1.0, 2.0), (1.0, 0.0)),
+        ((1.0, math.nan), (1.0, 2.0)),
+        ((1.0, math.inf), (1.0, 2.0)),
+        ((1.0, 2.0), (1.0, math.nan)),
+        ((1.0, 2.0), (2.0, True)),
         ((), ()),
     ):
         with pytest.raises(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -156,11 +157,18 @@ def test_accumulation_tells_equal_from_unequal_sizes(monkeypatch: pytest.MonkeyP
         lambda: sequence_losses.shifted(3, 3),
         lambda: sequence_losses.shifted(3, 0),
         lambda: sequence_losses.masked_mean((1.0,), (-100,)),
-        lambda: sequence_losses.masked_mean((1.0, 2.0), (1,)),
         lambda: sequence_losses.learned_transition((0,), 2),
         lambda: sequence_losses.learned_transition((0, 0), 1),
         lambda: sequence_losses.learned_transition((0, 2), 2),
         lambda: sequence_losses.learned_transition((-1, 1), 2),
+        lambda: sequence_losses.learned_transition((0, 0.5), 2),
+        lambda: sequence_losses.learned_transition((0, 1), 2, masked=(0,)),
+        lambda: sequence_losses.learned_transition((0, 1), 2, masked=(2,)),
+        lambda: sequence_losses.masked_mean((-1.0, 2.0), (1, 2)),
+        lambda: sequence_losses.masked_mean((1.0, 2.0), (1,)),
+        lambda: sequence_losses.masked_mean((1.0, 2.0), (1, -1)),
+        lambda: sequence_losses.masked_mean((1.0, 2.0), (1, 2), ignored=math.nan),
+        lambda: sequence_losses.accumulated(((1.0,), (2.0, -1.0))),
         lambda: sequence_losses.learned_transition((0, 1), 2, steps=0),
         lambda: sequence_losses.learned_transition((0, 1), 2, learning_rate=0.0),
         lambda: sequence_losses.accumulated(()),

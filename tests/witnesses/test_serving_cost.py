@@ -43,6 +43,8 @@ def test_a_fleet_grows_by_a_power_of_a_factor() -> None:
     assert serving_cost.scaled_fleet(5000, 2, 0.5) == math.isqrt(2 * 5000**2) + 1
     assert serving_cost.scaled_fleet(7, 3) == 21
     assert serving_cost.scaled_fleet(7, 1.5) == 11
+    # 10 · 1.1 is a hair above 11 in binary
+    assert serving_cost.scaled_fleet(10, 1.1) == 11
     assert serving_cost.scaled_fleet(7, 9, 0) == 7
     assert serving_cost.scaled_fleet(0, 9) == 0
 

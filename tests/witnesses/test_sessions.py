@@ -261,7 +261,9 @@ def test_collisions_equal_random_draws() -> None:
     half = sessions.items_for_collision(12)
     assert sessions.collision_probability(12, round(half)) == pytest.approx(0.5, abs=0.02)
     assert sessions.items_for_collision(12, 0) == 0
-    assert sessions.collision_probability(1, 3) == pytest.approx(1 - math.exp(-1.5))
+    assert sessions.collision_probability(1, 2) == pytest.approx(1 - math.exp(-0.5))
+    assert sessions.collision_probability(1, 3) == 1 == sessions.collision_probability(3, 9)
+    assert sessions.collision_probability(3, 8) == pytest.approx(1 - math.exp(-3.5))
 
 
 @pytest.mark.parametrize(
@@ -272,6 +274,7 @@ def test_collisions_equal_random_draws() -> None:
         lambda: sessions.written_bytes(1, 1, "full"),
         lambda: sessions.retained(-1),
         lambda: sessions.retained(1, -1),
+        lambda: sessions.retained(1, True),
         lambda: sessions.checkout_bytes(-1, 1, 1),
         lambda: sessions.checkout_bytes(1, -1, 1),
         lambda: sessions.checkout_bytes(1, 1, 0),

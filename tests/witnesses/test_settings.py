@@ -222,6 +222,12 @@ def test_stale_lookups_equal_a_registry_scanned_by_a_clock(every: int | None) ->
     assert settings.stale_lookups([0.5], [0.6]) == 0
 
 
+def test_scans_fall_on_multiples_of_decimals() -> None:
+    for tenths in range(1, 40):
+        assert settings.stale_lookups([(10 * tenths - 5) / 100], [tenths / 10], every=0.1) == 0
+        assert settings.stale_lookups([(10 * tenths + 5) / 100], [(10 * tenths + 6) / 100], every=0.1) == 1
+
+
 @pytest.mark.parametrize(
     "call",
     [

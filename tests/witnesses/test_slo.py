@@ -70,6 +70,8 @@ def test_defaults_are_the_hourly_page_of_three_nines() -> None:
         named = slo.alerting_minutes(outage, rate, 0.999, 14.4, 60, None)
         assert slo.alerting_minutes(outage, rate) == named
     assert slo.alerting_minutes(10, 0.0) == {"until": -1, "after": -1}
+    # 0.0144 over a budget of 0.001 is just the threshold, but not in binary
+    assert slo.alerting_minutes(90, 0.0144) == {"until": 60, "after": 0}
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,9 @@ def test_defaults_are_the_hourly_page_of_three_nines() -> None:
         lambda: slo.alert_threshold(0.1, 1, 0),
         lambda: slo.alerting_minutes(0, 0.1),
         lambda: slo.alerting_minutes(1, 1.1),
+        lambda: slo.alerting_minutes(1, 0.1, 0.0),
+        lambda: slo.alerting_minutes(1, 0.1, 1.0),
+        lambda: slo.alerting_minutes(1, 0.1, threshold=0),
         lambda: slo.alerting_minutes(1, 0.1, long=0),
         lambda: slo.alerting_minutes(1, 0.1, long=5, short=5),
         lambda: slo.alerting_minutes(1, 0.1, long=5, short=6),

@@ -183,6 +183,7 @@ def test_rescaled_modules_of_torch_reconstruct_as_before(monkeypatch: pytest.Mon
         lambda: sparse_autoencoder.trained(0.1, width=0),
         lambda: sparse_autoencoder.trained(0.1, latents=0),
         lambda: sparse_autoencoder.trained(0.1, steps=0),
+        lambda: sparse_autoencoder.trained(0.1, bias=np.nan, steps=1),
     ],
 )
 def test_wrong_arguments_are_refused(call: object) -> None:

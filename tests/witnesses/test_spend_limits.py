@@ -146,6 +146,7 @@ def test_tree_agents_equals_a_walk_level_by_level(fan_out: int, depth: int) -> N
         lambda: spend_limits.guarded(1, [0.5], worst=0.4),
         lambda: spend_limits.guarded(1, [0.5], worst=0),
         lambda: spend_limits.guarded(1, [0.5], worst=-1),
+        lambda: spend_limits.guarded(1, [0], worst=False),
         lambda: spend_limits.admitted(1, 0, 1),
         lambda: spend_limits.admitted(1, 1, -1),
         lambda: spend_limits.admitted(-1, 1, 1),

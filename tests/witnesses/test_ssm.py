@@ -78,16 +78,24 @@ def test_every_way_is_the_explicit_sum() -> None:
 
 
 def test_the_checks_see_a_broken_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = ssm.convolution, ssm.scan
-    monkeypatch.setattr(ssm, "convolution", lambda a, b, c, u: right[0](a, b, c, u) * 1.001)
-    monkeypatch.setattr(ssm, "scan", lambda a, b, c, u: right[1](a, b, c, np.roll(u, 1)))
-    with pytest.raises(AssertionError, match="differ"):
-        ssm.recurrence_is_a_convolution()
-    with pytest.raises(AssertionError, match="differ"):
-        ssm.scan_equals_the_recurrence()
-    monkeypatch.setattr(ssm, "convolution", ssm.recurrence)
-    with pytest.raises(AssertionError, match="only"):
+    right, scan, recurrence = ssm.convolution, ssm.scan, ssm.recurrence
+    for broken in (lambda *given: right(*given) * 1.001, lambda *given: right(*given) * np.nan):
+        monkeypatch.setattr(ssm, "convolution", broken)
+        with pytest.raises(AssertionError, match="output is off"):
+            ssm.recurrence_is_a_convolution()
+    for broken in (lambda a, b, c, u: scan(a, b, c, np.roll(u, 1)), lambda *given: scan(*given) * np.nan):
+        monkeypatch.setattr(ssm, "scan", broken)
+        with pytest.raises(AssertionError, match="output is off"):
+            ssm.scan_equals_the_recurrence()
+    # with one set of coefficients there is a kernel, and the check for none must say so
+    monkeypatch.setattr(ssm, "recurrence", right)
+    with pytest.raises(AssertionError, match="answered as before"):
         ssm.selection_breaks_the_convolution()
+    fixed = ssm.drawn
+    monkeypatch.setattr(ssm, "recurrence", recurrence)
+    monkeypatch.setattr(ssm, "drawn", lambda _fixed, *sizes: fixed(True, *sizes))
+    with pytest.raises(AssertionError, match="answered as before"):
+        ssm.selection_breaks_the_convolution(least=1e-12)
 
 
 def test_the_kernel_is_that_of_the_first_token() -> None:
@@ -101,23 +109,36 @@ def test_the_checks_allow_their_limits_and_no_more(monkeypatch: pytest.MonkeyPat
     kernel = ssm.convolution
     monkeypatch.setattr(ssm, "convolution", ssm.recurrence)
     assert ssm.recurrence_is_a_convolution(tolerance=0)["tolerance"] == 0
-    assert ssm.selection_breaks_the_convolution(least=0)["least"] == 0
     monkeypatch.setattr(ssm, "scan", ssm.recurrence)
     assert ssm.scan_equals_the_recurrence(tolerance=0)["tolerance"] == 0
     # right for coefficients that stand still is not enough for a scan
     monkeypatch.setattr(ssm, "scan", kernel)
-    with pytest.raises(AssertionError, match="differ"):
+    with pytest.raises(AssertionError, match="output is off"):
         ssm.scan_equals_the_recurrence()
+    monkeypatch.setattr(ssm, "recurrence", kernel)
+    assert ssm.selection_breaks_the_convolution(least=0)["least"] == 0
 
 
-def test_the_kernel_holds_while_coefficients_stand_still() -> None:
-    """The two kinds of coefficients that the checks draw differ in just that."""
-    assert ssm._agree(ssm.recurrence, True, 8, 2, 2) == ssm._agree(ssm.recurrence, False, 8, 2, 2) == 0
-    assert ssm._agree(lambda a, b, c, u: ssm.recurrence(a, b, c, u) + len(np.unique(a)), True, 8, 2, 1) == 2
-    assert ssm._agree(lambda a, b, c, u: ssm.recurrence(a, b, c, u) + len(np.unique(a)), False, 8, 2, 1) == 16
-    seen: list[float] = []
-    ssm._agree(lambda a, b, c, u: seen.append(float(u[0])) or ssm.recurrence(a, b, c, u), True, 8, 2, 3)
-    assert len(set(seen)) == 3
+def test_impulses_are_answered_by_the_coefficients_of_their_tokens() -> None:
+    """The least of the gaps that the check sees is that of outputs written out as products."""
+    gaps = []
+    for seed in range(4):
+        a, b, c, _ = ssm.drawn(False, 6, 2, seed)
+        first = [c[t] @ (a[1 : t + 1].prod(axis=0) * b[0]) for t in range(5)]
+        second = [c[t] @ (a[2 : t + 1].prod(axis=0) * b[1]) for t in range(1, 6)]
+        gaps.append(max(abs(x - y) for x, y in zip(first, second, strict=True)))
+    ssm.selection_breaks_the_convolution(tokens=6, state=2, least=min(gaps) * (1 - 1e-9))
+    with pytest.raises(AssertionError, match=f"seed {int(np.argmin(gaps))}:"):
+        ssm.selection_breaks_the_convolution(tokens=6, state=2, least=min(gaps) * (1 + 1e-9))
+
+
+def test_coefficients_drawn_stand_still_or_move() -> None:
+    for fixed, sets in ((True, 1), (False, 8)):
+        a, b, c, u = ssm.drawn(fixed, 8, 2, 0)
+        assert [len(np.unique(part, axis=0)) for part in (a, b, c)] == [sets] * 3
+        assert a.shape == b.shape == c.shape == (8, 2) and u.shape == (8,)
+        assert (a > 0).all() and (a < 1).all() and not np.array_equal(b, c)
+    assert ssm.drawn(True, 8, 2, 0)[3][0] != ssm.drawn(True, 8, 2, 1)[3][0]
 
 
 @witnesses("ssm.state_bytes")

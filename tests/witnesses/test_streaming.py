@@ -14,20 +14,6 @@ from proofdeck import witnesses
 from verifiers import streaming
 
 
-@witnesses("streaming.reply_time", "streaming.wait")
-@pytest.mark.parametrize(
-    ("first", "tokens", "rate"), [(0.3, 200, 50), (1.0, 7, 20), (0.5, 0, 10), (0.0, 40, 8)]
-)
-def test_times_equal_a_clock_that_ticks_per_token(first: float, tokens: int, rate: int) -> None:
-    clock, shown_streamed = first, first
-    for _ in range(tokens):
-        clock += 1 / rate
-    assert streaming.reply_time(tokens, rate, first) == pytest.approx(clock)
-    found = streaming.wait(first, tokens, 1 / rate)
-    assert found == pytest.approx({"streamed": shown_streamed, "whole": clock})
-    assert streaming.reply_time(tokens, rate) == pytest.approx(clock - first)
-
-
 @witnesses("streaming.reading_rate")
 @pytest.mark.parametrize(("words", "tokens"), [(240, 1.3), (60, 1), (500, 2)])
 def test_reading_rate_is_a_minute_of_words_over_its_seconds(words: int, tokens: float) -> None:
@@ -266,12 +252,6 @@ def test_missing_items_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: streaming.reply_time(-1, 1),
-        lambda: streaming.reply_time(1, 0),
-        lambda: streaming.reply_time(1, 1, -1),
-        lambda: streaming.wait(-1, 1, 1),
-        lambda: streaming.wait(1, -1, 1),
-        lambda: streaming.wait(1, 1, -1),
         lambda: streaming.reading_rate(0, 1),
         lambda: streaming.reading_rate(1, 0),
         lambda: streaming.produced(1, 2),

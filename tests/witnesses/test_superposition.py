@@ -65,6 +65,11 @@ def test_share_equals_a_linear_programme_over_all_labels(points: int, width: int
     assert superposition.separable_share(points, width) == fitted / 2**points
 
 
+def test_more_points_than_a_float_can_count_labellings() -> None:
+    assert superposition.separable_share(4000, width=2000) == 0.5
+    assert superposition.separable_share(4000, width=4000) == 1
+
+
 def test_too_few_features_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="active"):
         superposition.interference(-1, 1)

@@ -201,6 +201,7 @@ def test_frames_equal_ticks_with_something_to_draw() -> None:
         assert terminal.frames(changes, 8) == drawn
     assert terminal.frames([0.001] * 100, 0.016) == 1
     assert terminal.frames([], 1) == 0
+    assert terminal.frames([tenth / 10 for tenth in range(100)], 0.1) == 100
 
 
 @witnesses("terminal.slots_hide_the_order_of_arrival")

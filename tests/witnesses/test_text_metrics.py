@@ -93,6 +93,10 @@ def test_rouge_equals_words_and_subsequences_counted_one_by_one() -> None:
         ("the", "", 1, None, (0, 0)),
         ("word", "a", 0, 0, (1, 0)),
         ("snake_case", "snakecase", 1, 1, (1, 1)),
+        ("$100", "100", 1, 1, (1, 1)),
+        ("£100", "100", 0, 0, (1, 1)),
+        ("north–the–south", "north– –south", 1, 2, (2, 2)),
+        ("theme another", "me nor", 0, 0, (2, 2)),
     ],
 )
 def test_answers_compare_as_counted_by_hand(
@@ -136,6 +140,7 @@ def test_rates_divide_by_the_reference() -> None:
         lambda: text_metrics.bleu("a", ["a"], 0),
         lambda: text_metrics.bleu_precision("a", [], 1),
         lambda: text_metrics.bleu("a", []),
+        lambda: text_metrics.bleu("a b", "a b", 1),
         lambda: text_metrics.bleu_precision("a", ["a"], 0),
         lambda: text_metrics.brevity_penalty(0, 1),
         lambda: text_metrics.brevity_penalty(1, 0),

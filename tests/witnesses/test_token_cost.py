@@ -192,6 +192,7 @@ def test_break_even_calls_make_both_ways_cost_the_same(fixed: float, before: flo
         lambda: token_cost.loop_tokens(1, -1),
         lambda: token_cost.loop_tokens(1, 1, -1),
         lambda: token_cost.loop_tokens(1, 1, 5, window=4),
+        lambda: token_cost.loop_tokens(1, 1, 0, window=0),
         lambda: token_cost.loop_ratio(0, 1),
         lambda: token_cost.loop_ratio(1, -0.1),
         lambda: token_cost.loop_cost(0, 1, 1, 1, 1, 1),

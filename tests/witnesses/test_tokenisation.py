@@ -72,7 +72,7 @@ def test_request_factors_equal_ratios_of_counts(premium: float) -> None:
 
 
 @witnesses("tokenisation.vocabulary_bits", "tokenisation.id_bytes")
-@pytest.mark.parametrize("vocabulary", [1, 2, 255, 256, 257, 50257, 65536, 65537, 2**32, 2**32 + 1])
+@pytest.mark.parametrize("vocabulary", [1, 2, 255, 256, 257, 50257, 65536, 65537, 2**32, 2**32 + 1, 2**64])
 def test_widths_hold_every_number(vocabulary: int) -> None:
     assert 2 ** tokenisation.vocabulary_bits(vocabulary) == pytest.approx(vocabulary)
     narrowest = np.min_scalar_type(vocabulary - 1)
@@ -160,6 +160,7 @@ def test_wrong_arguments_are_refused() -> None:
         lambda: tokenisation.worst_premium(1, 1, 0),
         lambda: tokenisation.request_factors(0),
         lambda: tokenisation.id_bytes(0),
+        lambda: tokenisation.id_bytes(2**64 + 1),
         lambda: tokenisation.embedding_share(0, 1, 1),
         lambda: tokenisation.embedding_share(1, 0, 1),
         lambda: tokenisation.embedding_share(1, 1, 0),

@@ -134,6 +134,8 @@ def test_numbers_must_be_above_zero(name: str, smallest: tuple[float, ...]) -> N
         ("goodput", (1, 0)),
         ("goodput", (2, 1)),
         ("goodput", (-1, 1)),
+        ("goodput", (True, 1)),
+        ("goodput", (math.nan, 1)),
         ("run_utilisation", (1.1, 0.5)),
         ("run_utilisation", (0.5, -0.1)),
         ("goodput_gap", (0, 0.5, 0.6, 1, 1)),

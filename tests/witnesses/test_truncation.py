@@ -39,6 +39,14 @@ def test_rounded_sums_keep_what_stands_on_the_threshold() -> None:
     assert truncation.count_kept_rounded([0.6, 0.3, 0.1], "top-p", 0.9001) == 3
     assert truncation.count_kept_rounded([0.6, 0.3, 0.1], "top-k", 2) == 2
     assert truncation.count_kept_rounded([0.6, 0.3, 0.1], "min-p", 0.5) == 2
+    light = [1 - 1e-13, 1e-13]
+    assert truncation.count_kept_rounded(light, "top-p", 1.0) == 2
+    assert truncation.count_kept_rounded(light, "top-p", 0.99) == 1
+    assert (
+        truncation.count_kept_rounded(light, "min-p", 1)
+        == truncation.count_kept_rounded(light, "top-k", 1)
+        == 1
+    )
 
 
 def test_a_literal_is_the_decimal_that_was_written() -> None:

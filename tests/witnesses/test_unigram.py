@@ -66,6 +66,7 @@ def test_sums_over_segmentations_equal_brute_force(text: str) -> None:
 
 def test_pieces_may_be_certain_and_texts_empty() -> None:
     assert unigram.best_log_probability("aa", (("a", 0.0),)) == 0
+    assert unigram.tokens("a", (("a", 0.0), ("b", math.log(4e-10)))) == 1  # rounding is forgiven
     assert unigram.log_probability("", PIECES) == 0 and unigram.tokens("", PIECES) == 0
     assert unigram.segmentations("", PIECES) == 1 and unigram.segmentations("hx", PIECES) == 0
     tiny = (("a", -800.0), ("aa", -1600.0))
@@ -86,8 +87,11 @@ def test_wrong_arguments_are_refused() -> None:
             call()
     for call in (
         lambda: unigram.tokens("a", (("a", 0.1),)),
+        lambda: unigram.segmentations("a", (("a", -math.inf),)),  # a piece of no probability is none
         lambda: unigram.tokens("a", (("a", -1.0), ("a", -2.0))),
         lambda: unigram.tokens("a", (("a", -1.0), ("", -2.0))),
+        lambda: unigram.log_probability("aa", (("a", 0.0), ("aa", 0.0))),  # would be a probability of 2
+        lambda: unigram.tokens("a", (("a", 0.0), ("b", math.log(6e-10)))),
         lambda: unigram.expected_count("hug", PIECES, "x"),
     ):
         with pytest.raises(ValueError):

@@ -206,6 +206,8 @@ def test_shards_equal_filling_one_after_the_other() -> None:
                 shards, left = shards + 1, left + room
             left -= size / 2
         assert vector_index.shards(count, size, room) == shards
+    # 3 · 0.1 is a hair above 0.3 in binary
+    assert vector_index.shards(3, 0.1, 0.3) == 1
 
 
 @pytest.mark.parametrize(
@@ -243,6 +245,7 @@ def test_shards_equal_filling_one_after_the_other() -> None:
         lambda: vector_index.brute_force_flops(1, 1, -1),
         lambda: vector_index.brute_force_seconds(1, 1, 0, 1),
         lambda: vector_index.brute_force_seconds(1, 1, 1, 0),
+        lambda: vector_index.brute_force_seconds(1, 1, 1, 1, queries=0),
         lambda: vector_index.shards(0, 1, 1),
         lambda: vector_index.shards(1, 0, 1),
         lambda: vector_index.shards(1, 1, 0),

@@ -18,6 +18,7 @@ def test_windows_of_any_size_in_any_number_of_layers() -> None:
         assert found == rows * 2 * 8 * 128 * 2
         saved = windowed_cache.saving("llama-3-8b", 25, window, local)
         assert saved == pytest.approx(1 - rows / (32 * 25))
+    assert windowed_cache.nbytes("mistral-7b", 10, window=4) == 32 * 4 * 2 * 8 * 128 * 2
     assert windowed_cache.nbytes("mistral-7b", 10, window_layers=0) == kv_cache.nbytes("mistral-7b", 10)
     assert windowed_cache.nbytes("mistral-7b", 0) == windowed_cache.nbytes("mistral-7b", 5, batch=0) == 0
 
@@ -99,10 +100,14 @@ def test_an_error_as_large_as_the_tolerance_is_too_large() -> None:
     "call",
     [
         lambda: windowed_cache.nbytes("llama-3-8b", 10),
+        lambda: windowed_cache.nbytes("llama-3-8b", 10, window=4),
+        lambda: windowed_cache.nbytes("llama-3-8b", 10, window_layers=4),
+        lambda: windowed_cache.saving("llama-3-8b", 10, window=4),
         lambda: windowed_cache.nbytes("llama-3-8b", 10, window=0, window_layers=1),
         lambda: windowed_cache.nbytes("llama-3-8b", 10, window=-1, window_layers=1),
         lambda: windowed_cache.nbytes("llama-3-8b", 10, window=1, window_layers=-1),
         lambda: windowed_cache.nbytes("llama-3-8b", 10, window=1, window_layers=33),
+        lambda: windowed_cache.nbytes("mistral-7b", 10, window_layers="all"),  # type: ignore[arg-type]
         lambda: windowed_cache.nbytes("mistral-7b", -1),
         lambda: windowed_cache.nbytes("mistral-7b", 1, batch=-1),
         lambda: windowed_cache.nbytes("mistral-7b", -1, batch=-1),

@@ -114,3 +114,9 @@ def test_wrong_arguments_are_refused() -> None:
             wordpiece.score(*arguments)
     with pytest.raises(ValueError, match="total"):
         wordpiece.likelihood_gain(1, 1, 1, 0)
+    for left, right in ((2, 1), (1, 2)):
+        with pytest.raises(ValueError, match="its parts"):
+            wordpiece.score(2, left, right)
+        with pytest.raises(ValueError, match="together"):
+            wordpiece.likelihood_gain(1, left, right, 1)
+    assert wordpiece.score(1, 1, 1) == 1 and wordpiece.likelihood_gain(2, 2, 2, 2) == 0

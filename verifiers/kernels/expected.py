@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proofdeck import verifier
-from verifiers import arguments
+from verifiers import arguments, concurrency
 
 STEPS: dict[str, tuple[tuple[int, int], ...]] = {
     # maximum, subtraction, exponential, sum, division, all in bf16
@@ -91,9 +91,7 @@ def overall(share: float, speedup: float) -> float:
     Unit: 1
     Source: amdahl1967
     """
-    arguments.positive(speedup=speedup)
-    arguments.shares(share=share)
-    return 1 / (1 - share + share / speedup)
+    return concurrency.amdahl(share, speedup)
 
 
 @verifier
@@ -127,7 +125,7 @@ def adamw_bytes(params: int) -> int:
     Unit: B
     Source: definition
     """
-    arguments.positive(params=params)
+    arguments.counts(params=params)
     return (4 + 3) * 4 * params
 
 
@@ -166,5 +164,5 @@ def peak_bytes(tokens: int, heads: int, nbytes: int = 2, copies: int = 1) -> int
     Unit: B
     Source: dao2022
     """
-    arguments.positive(tokens=tokens, heads=heads, nbytes=nbytes, copies=copies)
+    arguments.counts(tokens=tokens, heads=heads, nbytes=nbytes, copies=copies)
     return copies * heads * tokens**2 * nbytes
