@@ -66,7 +66,9 @@ def measure(code: str, *arguments: str) -> tuple[float, int, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", default="1,10", help="Megabytes, joined by commas.")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()

@@ -249,6 +249,18 @@ def test_importing_again_follows_the_source_and_leaves_edits(folder: Path) -> No
     assert "edited by you" in run("import", folder / "trees.txt", "-o", folder / "deck")
 
 
+def test_documents_of_one_name_do_not_take_each_others_cards(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "trees.txt").write_text(TREES.replace("cache", "window"))
+    run("import", folder / "trees.txt", "-o", folder / "deck")
+    for _ in range(2):
+        run("import", folder / "sub" / "trees.txt", "-o", folder / "deck")
+    assert {"trees-why-is-a-cache-kept", "trees-2-why-is-a-window-kept"} <= set(parsed(folder / "deck"))
+    (folder / "trees.txt").rename(folder / "sub" / "moved.txt").rename(folder / "other.txt")
+    [report] = run("import", folder / "sub" / "trees.txt", "-o", folder / "deck", "--json")["files"]
+    assert report["unchanged"] == 2
+
+
 def test_near_duplicates_within_and_across_documents_are_named(folder: Path) -> None:
     (folder / "more.md").write_text(
         "# A\n\n## Why is the cache kept?\n\nSo.\n\n## Explain why scores are scaled.\n\nSo.\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -78,11 +79,22 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def document_of(folder: Path) -> Path | None:
+    """Return the document whose cards a folder holds, None where it holds none or the document is gone."""
+    try:
+        known = json.loads((folder / LEDGER).read_text(encoding="utf-8"))["document"]
+        document = (folder / str(known)).resolve()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return document if known and document.is_file() else None
+
+
 class Folder:
     """The card files of one document."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, document: Path | None = None) -> None:
         self.path = path
+        self.document = os.path.relpath(document, path) if document else ""
         self.before = self._read_ledger()
         self.numbers = {known.key: name for name, known in self.before.items() if known.key}
         self.after: dict[str, Known] = {}
@@ -217,7 +229,8 @@ class Folder:
         lines = ",\n".join(
             f"{json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}" for name, row in rows.items()
         )
-        atomic.write(self.path / LEDGER, '{"format": "proofdeck import", "notes": {\n' + lines + "\n}}\n")
+        head = f'{{"format": "proofdeck import", "document": {json.dumps(self.document)}, "notes": {{\n'
+        atomic.write(self.path / LEDGER, head + lines + "\n}}\n")
 
     def _stays(self, name: str, text: str, file: str) -> bool:
         """Say whether a note stays in a file now that the whole document has been read."""

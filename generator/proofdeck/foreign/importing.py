@@ -18,7 +18,7 @@ from proofdeck.audit.auditing import Auditor
 from proofdeck.audit.model import Finding
 from proofdeck.errors import UsageError, did_you_mean
 from proofdeck.foreign import notes as make
-from proofdeck.foreign.files import MOST, Folder
+from proofdeck.foreign.files import MOST, Folder, document_of
 from proofdeck.foreign.model import Aside, Entry, Item, Passage, Reference
 from proofdeck.foreign.notes import ForeignNote
 from proofdeck.foreign.readers import FORMATS, reader, recognise
@@ -26,6 +26,8 @@ from proofdeck.foreign.report import FileReport
 from proofdeck.foreign.similar import near_duplicates
 from proofdeck.foreign.target import Target
 from proofdeck.foreign.text import head_of_file, lines_of_file
+from proofdeck.guard import exclusive
+from proofdeck.project import Project
 
 PICTURES = (".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp")
 LARGEST_PICTURE = 10 * 2**20
@@ -94,6 +96,25 @@ def import_documents(
     """
     documents = recognise_documents(paths, wanted)
     target = Target.at(out, root)
+    target.root.mkdir(parents=True, exist_ok=True)
+    with exclusive(Project(target.root)):
+        for document in documents:
+            document.slug = _folder_name(
+                document, target, {other.slug for other in documents if other is not document}
+            )
+        return _import_all(documents, target)
+
+
+def _folder_name(document: Document, target: Target, taken: set[str]) -> str:
+    """Return the name of a document's folder: its own of before, or one that no other document has."""
+    names = [document.slug, *(f"{document.slug}-{number}" for number in range(2, 100))]
+    holds = {name: document_of(target.cards / name) for name in names if name not in taken}
+    mine = document.path.resolve()
+    own = [name for name, held in holds.items() if held == mine]
+    return next(iter(own + [name for name, held in holds.items() if held is None]), document.slug)
+
+
+def _import_all(documents: Sequence[Document], target: Target) -> list[FileReport]:
     auditor = Auditor(target.project)
     reports: list[FileReport] = []
     asked: list[tuple[int, str, str]] = []
@@ -120,7 +141,7 @@ class _Import:
         self.document = document
         self.target = target
         self.report = report
-        self.folder = Folder(target.cards / document.slug)
+        self.folder = Folder(target.cards / document.slug, document.path)
         self.files: dict[str, int] = {}
         self.section = _Section()
 

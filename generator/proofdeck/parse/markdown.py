@@ -38,15 +38,35 @@ def reader() -> MarkdownIt:
     md.use(front_matter_plugin)
     md.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
     md.use(myst_role_plugin)
-    rule = next(rule for rule in md.inline.ruler.__rules__ if rule.name == "myst_role")
-    md.inline.ruler.at("myst_role", _with_position(rule.fn))
+    rules = {rule.name: rule.fn for rule in md.inline.ruler.__rules__}
+    md.inline.ruler.at("myst_role", _with_position(rules["myst_role"]))
+    md.inline.ruler.at("math_inline", _at_the_beginning(rules["math_inline"]))
     md.core.ruler.before("inline", "heading_parts", _heading_parts)
     for name, render in RULES.items():
         md.add_render_rule(name, render)
     return md
 
 
-def _with_position(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, bool], bool]:
+Rule = Callable[[StateInline, bool], bool]
+
+
+def _at_the_beginning(rule: Rule) -> Rule:
+    """Let math begin a paragraph that ends in a digit: the plugin takes that digit for the one before the dollar."""
+
+    def begun(state: StateInline, silent: bool) -> bool:
+        if state.pos or not state.src[-1:].isdigit():
+            return rule(state, silent)
+        whole = state.src
+        state.src = f"{whole} "
+        try:
+            return rule(state, silent)
+        finally:
+            state.src = whole
+
+    return begun
+
+
+def _with_position(rule: Rule) -> Rule:
     """Let a role token remember where in its paragraph it stands."""
 
     def positioned(state: StateInline, silent: bool) -> bool:
@@ -133,7 +153,7 @@ def highlight(code: str, language: str) -> str:
     return f'<pre class="code"><code>{body}</code></pre>\n'
 
 
-Rule = Callable[[RendererHTML, Sequence[Token], int, OptionsDict, Env], str]
+Render = Callable[[RendererHTML, Sequence[Token], int, OptionsDict, Env], str]
 
 
 def _text(_self: RendererHTML, tokens: Sequence[Token], index: int, _o: OptionsDict, _e: Env) -> str:
@@ -175,7 +195,7 @@ def _hole(_self: RendererHTML, tokens: Sequence[Token], index: int, _o: OptionsD
     return f"\x00{len(env['claims']) - 1}\x00"
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, Render] = {
     "text": _text,
     "code_inline": _code_inline,
     "code_block": _code,
