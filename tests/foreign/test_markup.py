@@ -77,3 +77,23 @@ def test_markup_that_a_reader_made_safe_is_not_escaped() -> None:
         markup.blocks([Passage("so *it* is", markup=True), Passage("so *it* is")])
         == "so *it* is\n\nso \\*it\\* is"
     )
+
+
+def test_a_list_that_lost_its_line_breaks_is_one_again() -> None:
+    passage = Passage("Steps: (1) cut, (2) count (twice), (3) keep. Then stop.")
+    assert markup.blocks([passage]) == "Steps:\n\n1. cut\n1. count (twice)\n1. keep. Then stop."
+    assert markup.blocks([Passage("1) a 2) b 3) c")]) == "1. a\n1. b\n1. c"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(1) one (2) two",
+        "f(1) + (2) = (3) of it",
+        "(1) one (3) three (2) two",
+        "(2) a (3) b (4) c",
+        "(1) (2) (3) x",
+    ],
+)
+def test_brackets_that_count_nothing_stay_where_they_are(text: str) -> None:
+    assert "\n" not in markup.blocks([Passage(text)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from proofdeck.foreign.model import Passage
 
@@ -18,6 +19,8 @@ _INLINE = re.compile(
     re.X,
 )
 _LEADING = re.compile(r"(?:[-+=>~#:]|(\d{1,9})(?=[.)](?:\s|$)))")
+_COUNTED = re.compile(r"(?:(?<=\s)|^)(\(?)([1-9]\d?)\)\s+")
+"""`(1)` or `1)` before an item of a list that lost its line breaks."""
 _TRAILING = re.compile(r"#+$")
 
 
@@ -58,11 +61,32 @@ def table(rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
 
 
+def enumerated(passage: Passage) -> list[Passage]:
+    """Return a paragraph that counts `(1) … (2) … (3) …` as its introduction and a numbered list."""
+    if passage.kind != "paragraph" or passage.markup:
+        return [passage]
+    text = passage.text
+    marks = [mark for mark in _COUNTED.finditer(text) if mark[1] == _first_bracket(text)]
+    if [int(mark[2]) for mark in marks] != list(range(1, len(marks) + 1)) or len(marks) < 3:
+        return [passage]
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    items = [text[mark.end() : end].strip(" ,") for mark, end in zip(marks, ends, strict=True)]
+    introduction = replace(passage, text=text[: marks[0].start()].strip())
+    if not all(items):
+        return [passage]
+    return [introduction, *(replace(passage, text=item, kind="number") for item in items)]
+
+
+def _first_bracket(text: str) -> str:
+    first = _COUNTED.search(text)
+    return first[1] if first else ""
+
+
 def blocks(passages: Iterable[Passage]) -> str:
     """Return the Markdown of an answer; bullets that follow each other are one list."""
     out: list[str] = []
     before = ""
-    for passage in passages:
+    for passage in [piece for whole in passages for piece in enumerated(whole)]:
         text = _block(passage)
         if not text:
             continue
