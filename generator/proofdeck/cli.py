@@ -15,6 +15,7 @@ COMMANDS = {
     "accept": ("verify", "Take moved values into the evidence lock."),
     "audit": ("audit", "Compute again what documents state, and say what is wrong."),
     "build": ("build", "Verify what changed, draw, render and package decks."),
+    "changes": ("changes", "Say what an update brings to learners, and whether it keeps their reviews."),
     "check": ("check", "Read cards and manifests and report every problem, running nothing."),
     "coverage": ("coverage", "Say which items of other people's documents our notes answer."),
     "eval": ("eval", "Run one verifier and print its value."),

@@ -133,6 +133,11 @@ def test_any_text_is_read_without_error(text: str) -> None:
     judged(text)
 
 
+@pytest.mark.parametrize("piece", ["1+", "2*", "(", "√", "2^", "= 1 ", "1K + ", "$", "%"])
+def test_a_sentence_of_nothing_but_signs_is_read_without_error(piece: str) -> None:
+    judged(piece * 1500 + "1 = 5")
+
+
 def test_sentences_end_where_they_end() -> None:
     text = "It is 3.5 GB, e.g. Twice that. Then more; 4 × 2 = 8.\nLast one?"
     found = [sentence.strip() for _, sentence in sentences(text)]

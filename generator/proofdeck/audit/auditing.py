@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proofdeck.audit.calculations import calculations
-from proofdeck.audit.known import Known, Pending, judge_pending
+from proofdeck.audit.known import LOOKBACK, Known, Pending, judge_pending
 from proofdeck.audit.model import Finding
 from proofdeck.audit.ratios import ratios
 from proofdeck.audit.sentences import sentences
@@ -54,23 +54,20 @@ class Auditor:
         found: list[Finding | Pending] = []
         for file, line, text in passages:
             found += [_placed(each, file, line) for each in self._passage(text)]
-        self._compute({each.call for each in found if isinstance(each, Pending)})
-        return [
-            judge_pending(each, self._values.get(each.call)) if isinstance(each, Pending) else each
-            for each in found
-        ]
+        self._compute({call for each in found if isinstance(each, Pending) for call in each.calls})
+        return [judge_pending(each, self._values) if isinstance(each, Pending) else each for each in found]
 
     def _passage(self, text: str) -> Iterator[Finding | Pending]:
         text = _REMNANT.sub(lambda match: " " * len(match[0]) if match[0].startswith("{") else "", text)
-        heard = list(self.known.popular_errors(text))
-        yield from heard
+        yield from self.known.popular_errors(text)
+        before: deque[str] = deque(maxlen=LOOKBACK)
         for offset, sentence in sentences(text):
-            if not _DIGIT.search(sentence):
-                continue
-            cut = tokens(sentence)
-            told = [*calculations(sentence, cut), *ratios(sentence, cut)]
-            yield from (replace(finding, start=offset + finding.start) for finding in told)
-            yield from self.known.recognise(sentence, cut)
+            if _DIGIT.search(sentence):
+                cut = tokens(sentence)
+                told = [*calculations(sentence, cut), *ratios(sentence, cut)]
+                yield from (replace(finding, start=offset + finding.start) for finding in told)
+                yield from self.known.recognise(sentence, cut, list(before))
+            before.append(sentence)
 
     def _compute(self, calls: set[str]) -> None:
         """Run the calls of known quantities; one that fails leaves its statement unknown."""

@@ -33,6 +33,7 @@ _CLAUSE = re.compile(r":|\b(?:and|but|while|with|whereas|at|for|using)\b")
 _OF_ELSE = re.compile(r"\s*(?:more|less|fewer|the|as|of|in|higher|lower|better|faster|slower)\b")
 """Behind a factor: it may be one of something else than the two numbers."""
 _FROM = re.compile(r"\bfrom\s+(?:[\w'’-]+\s+){0,3}[~$]?$")
+_PERCENT = ("percent", "change")
 _PER = re.compile(r"^\s*(?:/|per\b|-)")
 
 
@@ -141,39 +142,42 @@ def _factor(token: Token) -> tuple[str, Stated] | None:
     return None
 
 
+_BEST = ("right", "imprecise", "wrong", "unknown")
+
+
 def _verdict(kind: str, stated: Stated, pair: Pair) -> tuple[str, str]:
-    """Compare the factor with every ratio that the two numbers can stand in."""
-    best, told = "unknown", ""
-    percent = kind in ("percent", "change")
+    """Compare the factor with every ratio that the two numbers can stand in; the best verdict counts."""
     # the same prefix means the same in both numbers
     alike = len(pair.first.readings) == len(pair.second.readings)
     join = zip if alike else itertools.product
-    for one, other in join(pair.first.readings, pair.second.readings):
-        if not one.value or not other.value or not _comparable(one, other):
-            continue
-        quotient = other.value / one.value
-        changes = [abs(quotient - 1), abs(1 / quotient - 1)]
-        candidates = (
-            changes if kind == "change" else [quotient, 1 / quotient, *(changes if kind != "verb" else [])]
-        )
-        spread = _spread(one) + _spread(other)
-        verdict = "wrong"
-        for candidate in candidates:
-            half = stated.step / 2 + 1e-9
-            if abs(candidate - stated.value) <= half:
-                return "right", f"{100 * candidate:.3g} %" if percent else f"{candidate:.3g}×"
-            allowed = half + candidate * spread + (0.03 if percent else 0.1 * candidate)
-            if abs(candidate - stated.value) <= allowed:
-                verdict = "imprecise"
-        if not told:
-            told = _tell(kind, quotient)
-        if best == "unknown" or ("right", "imprecise", "wrong").index(verdict) < (
-            "right",
-            "imprecise",
-            "wrong",
-        ).index(best):
-            best, told = verdict, _tell(kind, quotient)
-    return best, told
+    found = [
+        _compared(kind, stated, one, other)
+        for one, other in join(pair.first.readings, pair.second.readings)
+        if one.value and other.value and _comparable(one, other)
+    ]
+    return min(found, key=lambda each: _BEST.index(each[0]), default=("unknown", ""))
+
+
+def _compared(kind: str, stated: Stated, one: Reading, other: Reading) -> tuple[str, str]:
+    quotient = other.value / one.value
+    half = stated.step / 2 + 1e-9
+    candidates = _candidates(kind, quotient)
+    for candidate in candidates:
+        if abs(candidate - stated.value) <= half:
+            return "right", f"{100 * candidate:.3g} %" if kind in _PERCENT else f"{candidate:.3g}×"
+    spread = _spread(one) + _spread(other)
+    for candidate in candidates:
+        allowed = half + candidate * spread + (0.03 if kind in _PERCENT else 0.1 * candidate)
+        if abs(candidate - stated.value) <= allowed:
+            return "imprecise", _tell(kind, quotient)
+    return "wrong", _tell(kind, quotient)
+
+
+def _candidates(kind: str, quotient: float) -> list[float]:
+    """Return what a factor can say of two numbers: their ratio either way, or the change from one to the other."""
+    changes = [abs(quotient - 1), abs(1 / quotient - 1)]
+    ratios = [] if kind == "change" else [quotient, 1 / quotient]
+    return ratios + ([] if kind == "verb" else changes)
 
 
 def _comparable(one: Reading, other: Reading) -> bool:
@@ -185,6 +189,6 @@ def _spread(reading: Reading) -> float:
 
 
 def _tell(kind: str, quotient: float) -> str:
-    if kind in ("percent", "change"):
+    if kind in _PERCENT:
         return f"{100 * abs(quotient - 1):.3g} %"
     return f"{max(quotient, 1 / quotient):.3g}×"
