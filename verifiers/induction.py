@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from proofdeck import verifier
 from verifiers import arguments
+from verifiers.calculus import softmax
 
 Array = npt.NDArray[np.float64]
 
@@ -40,15 +41,12 @@ def target(position: int, period: int) -> int:
     Source: olsson2022
     """
     arguments.counts(2, period=period)
-    arguments.counts(0, position=position)
-    if position < period:
-        raise ValueError(f"at {position} nothing of a period of {period} has been said before")
+    arguments.counts(period, position=position)  # before, nothing has been said twice
     return position - period + 1
 
 
 def causal_softmax(scores: Array) -> Array:
-    weights = np.exp(np.where(np.tri(len(scores), dtype=bool), scores - scores.max(), -np.inf))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+    return softmax(np.where(np.tri(len(scores), dtype=bool), scores, -np.inf))
 
 
 def two_layers(tokens: Array, sharpness: float, ablated: bool) -> tuple[Array, Array]:
@@ -61,9 +59,7 @@ def two_layers(tokens: Array, sharpness: float, ablated: bool) -> tuple[Array, A
     before = np.eye(length, k=-1)
     copied = before @ tokens if not ablated else np.zeros_like(tokens)
     pattern = causal_softmax(sharpness * tokens @ copied.T)
-    logits = sharpness * pattern @ tokens
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return pattern, odds / odds.sum(axis=-1, keepdims=True)
+    return pattern, softmax(sharpness * pattern @ tokens)
 
 
 @verifier(tolerance=1e-9)
@@ -111,12 +107,12 @@ def one_layer_is_blind_to_the_token_before(
     """
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
-        x, other = rng.standard_normal((2, length, width))
+        x = rng.standard_normal((length, width))
         queries, keys = rng.standard_normal((2, width, width))
         scores = scores_of_one_layer(x, queries, keys)
-        for key in range(1, length - 1):
+        for key in range(1, length):
             changed = x.copy()
-            changed[key - 1] = other[key - 1]
+            changed[key - 1] = rng.standard_normal(width)
             moved = scores_of_one_layer(changed, queries, keys)[-1, key] - scores[-1, key]
             assert moved == 0, f"seed {seed}: the score at {key} moved by {moved:.2g}"
     return {"length": length, "width": width, "seeds": seeds}

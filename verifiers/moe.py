@@ -12,13 +12,9 @@ import numpy.typing as npt
 
 from proofdeck import verifier
 from verifiers import arguments, models, parameters
+from verifiers.calculus import softmax
 
 Array = npt.NDArray[np.float64]
-
-
-def softmax(logits: Array) -> Array:
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 def chosen(scores: Array, active: int) -> npt.NDArray[np.bool_]:
@@ -124,7 +120,7 @@ def dropped(tokens: int, experts: int, factor: float = 1.0) -> float:
         return max(0, tokens - limit) / tokens
     p = 1 / experts
     above = 0.0
-    for load in range(limit + 1, tokens + 1):
+    for load in range(limit, tokens + 1):
         ways = math.lgamma(tokens + 1) - math.lgamma(load + 1) - math.lgamma(tokens - load + 1)
         chance = math.exp(ways + load * math.log(p) + (tokens - load) * math.log1p(-p))
         above += (load - limit) * chance
@@ -152,7 +148,7 @@ def dropped_when_skewed(
 
 def balance_loss_of(logits: Array, active: int = 1) -> float:
     """N · Σ f_i P_i: f the share of tokens sent to expert i, P the mean of its softmax probability."""
-    experts = logits.shape[-1]
+    experts = logits.shape[1]
     sent = chosen(logits, active).mean(axis=0) / active
     return float(experts * (sent * softmax(logits).mean(axis=0)).sum())
 
@@ -162,7 +158,7 @@ def balance_gradient(logits: Array, active: int = 1) -> Array:
     tokens, experts = logits.shape
     probabilities = softmax(logits)
     sent = chosen(logits, active).mean(axis=0) / active
-    mean = (probabilities * sent).sum(axis=-1, keepdims=True)
+    mean = (probabilities * sent).sum(axis=1, keepdims=True)
     return np.asarray(experts / tokens * probabilities * (sent - mean))
 
 
@@ -194,7 +190,7 @@ def balance_step_relieves_the_busiest(
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         logits = rng.standard_normal((tokens, experts)) + skew * rng.standard_normal(experts)
-        busiest = int(chosen(logits, 1).sum(axis=0).argmax())
+        busiest = int(np.bincount(logits.argmax(axis=1)).argmax())
         before = softmax(logits)[:, busiest].mean()
         after = softmax(logits - step * tokens * balance_gradient(logits))[:, busiest].mean()
         assert after < before, f"seed {seed}: probability of the busiest expert rose: {before} → {after}"

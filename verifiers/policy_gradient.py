@@ -107,9 +107,9 @@ def advantage(
     if len(values) != len(rewards) + 1:
         raise ValueError(f"{len(rewards)} rewards need {len(rewards) + 1} values, not {len(values)}")
     _finite(rewards=rewards, values=values)
-    following = zip(rewards, values[1:], values[:-1], strict=True)
-    errors = [reward + gamma * after - here for reward, after, here in following]
-    return discounted(errors[step:], gamma * smoothing)[0]
+    expected = np.array(values, dtype=float)
+    errors = np.array(rewards) + gamma * expected[1:] - expected[:-1]
+    return discounted(errors[step:].tolist(), gamma * smoothing)[0]
 
 
 def standardised(rewards: Array, free: int, epsilon: float) -> Array:
@@ -165,7 +165,7 @@ def standardised_rewards(
     equal = np.ones(group)
     assert np.isnan(standardised(equal, 0, 0.0)).all(), "equal rewards have advantages without an epsilon"
     agree(standardised(equal, 0, epsilon), 0.0, 0.0, "an advantage among equal rewards")
-    assert np.isnan(standardised(equal[:1], 1, epsilon)).all(), "a single reward has a standard deviation"
+    assert math.isnan(standardised(equal[:1], 1, epsilon).item()), "a single reward has a standard deviation"
     return {"group": group, "seeds": seeds, "tolerance": tolerance}
 
 

@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from proofdeck import verifier
 from verifiers import arguments, encoders
+from verifiers.calculus import agree
 
 Array = npt.NDArray[np.float64]
 
 
 def convolve(image: Array, kernels: Array, stride: int) -> Array:
     """Cross-correlate an image (channels, height, width) with kernels (out, channels, k, k)."""
-    size = kernels.shape[-1]
+    *_, size = kernels.shape
     windows = np.lib.stride_tricks.sliding_window_view(image, (size, size), axis=(1, 2))
     return np.asarray(np.einsum("chwij,ocij->ohw", windows[:, ::stride, ::stride], kernels))
 
@@ -25,12 +26,17 @@ def patchify(image: Array, patch: int) -> Array:
     """Cut an image (channels, height, width) into rows of patches (patches, channels · patch²)."""
     channels, height, width = image.shape
     cut = image.reshape(channels, height // patch, patch, width // patch, patch)
-    return np.asarray(cut.transpose(1, 3, 0, 2, 4).reshape(-1, channels * patch**2))
+    return np.asarray(cut.transpose(1, 3, 0, 2, 4).reshape(cut.shape[1] * cut.shape[3], channels * patch**2))
 
 
 @verifier
 def patch_embedding_is_a_convolution(
-    image: int = 12, patch: int = 4, width: int = 5, seeds: int = 4, tolerance: float = 1e-12
+    image: int = 12,
+    patch: int = 4,
+    width: int = 5,
+    seeds: int = 4,
+    tolerance: float = 1e-12,
+    channels: int = 3,
 ) -> dict[str, int | float]:
     """Flattened patches times a matrix are a convolution whose kernel and stride are the patch.
 
@@ -41,18 +47,22 @@ def patch_embedding_is_a_convolution(
     """
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
-        pixels = rng.standard_normal((3, image, image))
-        kernels = rng.standard_normal((width, 3, patch, patch))
-        projected = patchify(pixels, patch) @ kernels.reshape(width, -1).T
-        convolved = convolve(pixels, kernels, patch).reshape(width, -1).T
-        error = float(np.abs(projected - convolved).max())
-        assert error <= tolerance, f"seed {seed}: the two differ by {error:.2g}"
+        pixels = rng.standard_normal((channels, image, image))
+        kernels = rng.standard_normal((width, channels, patch, patch))
+        matrix = [kernel.ravel() for kernel in kernels]
+        convolved = [plane.ravel() for plane in convolve(pixels, kernels, patch)]
+        agree(
+            np.array(matrix) @ patchify(pixels, patch).T,
+            convolved,
+            tolerance,
+            f"seed {seed}: the convolution",
+        )
     return {"image": image, "patch": patch, "seeds": seeds, "tolerance": tolerance}
 
 
 def circular(image: Array, kernels: Array) -> Array:
     """Convolve on a torus, where shifts have no edge to fall off."""
-    size = kernels.shape[-1]
+    *_, size = kernels.shape
     return convolve(np.pad(image, ((0, 0), (0, size - 1), (0, size - 1)), mode="wrap"), kernels, 1)
 
 
@@ -64,6 +74,8 @@ def convolution_commutes_with_shifts(
     seeds: int = 4,
     tolerance: float = 1e-12,
     layer: Callable[[Array, Array], Array] = circular,
+    channels: int = 3,
+    outputs: int = 4,
 ) -> dict[str, int | float]:
     """A shifted image gives the shifted output of a convolution.
 
@@ -72,10 +84,11 @@ def convolution_commutes_with_shifts(
     """
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
-        pixels, kernels = rng.standard_normal((3, image, image)), rng.standard_normal((4, 3, size, size))
+        pixels = rng.standard_normal((channels, image, image))
+        kernels = rng.standard_normal((outputs, channels, size, size))
         shifted = layer(np.roll(pixels, shift, axis=2), kernels)
-        error = float(np.abs(shifted - np.roll(layer(pixels, kernels), shift, axis=2)).max())
-        assert error <= tolerance, f"seed {seed}: the two differ by {error:.2g}"
+        moved = np.roll(layer(pixels, kernels), shift, axis=2)
+        agree(shifted, moved, tolerance, f"seed {seed}: the output of the shifted image")
     return {"image": image, "shift": shift, "seeds": seeds, "tolerance": tolerance}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,38 @@ def tensors(*arrays: Any) -> list[Any]:
 
 def normal(*shape: int, seed: int = 0) -> Any:
     return np.random.default_rng([*shape, seed]).standard_normal(shape)
+
+
+def test_random_matrices_keep_the_length_of_what_they_multiply() -> None:
+    generator = np.random.default_rng(5)
+    tall, wide = blocks._matrices([(8, 2), (2, 8)], 5)
+    np.testing.assert_array_equal(tall, generator.standard_normal((8, 2)) / math.sqrt(8))
+    np.testing.assert_array_equal(wide, generator.standard_normal((2, 8)) / math.sqrt(2))
+
+
+def test_relu_is_pytorchs() -> None:
+    torch = pytest.importorskip("torch")
+    x = np.array([-2.0, -0.5, 0.0, 0.25, 3.0])
+    np.testing.assert_array_equal(blocks.relu(x), torch.relu(torch.tensor(x)))
+
+
+def test_one_number_that_differs_by_more_is_enough() -> None:
+    first, second = np.array([1.0, 5.0, 2.0]), np.array([1.0, 2.0, 3.0])
+    blocks.differ(first, second, 2.9, "alike")
+    blocks.differ(second, first, 2.9, "alike")
+    with pytest.raises(AssertionError, match="alike"):
+        blocks.differ(first, second, 3.0, "alike")
+
+
+def test_values_by_default() -> None:
+    """Where the answer does not depend on an argument, only the signature tells its default."""
+    for function, values in (
+        (blocks.additions, {"width": 8, "tokens": 3}),
+        (blocks.unseeing_rows, {"diagonal": 1}),
+        (blocks.cross_attention, {"width": 8}),
+    ):
+        told = inspect.signature(function).parameters
+        assert {name: told[name].default for name in values} == values
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -78,9 +111,14 @@ def _ungated(x: Any, gate: Any, up: Any, down: Any) -> Any:
     return blocks.silu(x @ gate) @ down
 
 
+def _ajar(x: Any, gate: Any, up: Any, down: Any) -> Any:
+    return ((blocks.silu(x @ gate) + 0.01) * (x @ up)) @ down
+
+
 @pytest.mark.parametrize(
     ("broken", "told"),
     [
+        (_ajar, "closed gate"),
         (_swapped, "not linear in W₃"),
         (_bilinear, "linear in W₁"),
         (_leaky, "linear in W₁|closed gate"),
@@ -172,12 +210,12 @@ def test_a_block_without_activation_has_the_rank_of_its_width(monkeypatch: pytes
     bent = down(torch.relu(up(x)))
     assert (x @ torch.linalg.lstsq(x, bent).solution - bent).abs().max() > 0.01
     assert blocks.linear_blocks_collapse() == {"width": 8, "inner": 32, "tolerance": 1e-12}
-    monkeypatch.setattr(np, "maximum", lambda a, b: a)  # no activation after all
+    monkeypatch.setattr(blocks, "relu", lambda x: x)  # no activation after all
     with pytest.raises(AssertionError, match="with ReLU"):
         blocks.linear_blocks_collapse()
 
 
-def test_the_collapse_must_be_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_collapse_must_be_exact() -> None:
     with pytest.raises(AssertionError, match="one matrix is off"):
         blocks.linear_blocks_collapse(tolerance=0.0)
 
@@ -279,6 +317,11 @@ def test_the_small_decoder_is_that_of_the_paper() -> None:
     )
 
 
+def test_a_decoder_takes_seven_matrices_a_layer() -> None:
+    with pytest.raises(ValueError):
+        blocks.decoder(normal(3, 4), blocks.weights(2, 4)[:-1])
+
+
 @pytest.mark.parametrize("wrong", [(0,), (1, 0), (1, 8, 0)])
 def test_impossible_decoders_are_refused(wrong: tuple[int, ...]) -> None:
     with pytest.raises(ValueError):
@@ -295,8 +338,8 @@ def test_rows_that_see_nothing_are_undefined_in_pytorch(tokens: int, diagonal: i
     assert blocks.unseeing_rows(tokens, diagonal) == int(undefined.sum())
     if diagonal == 1:
         assert blocks.unseeing_rows(tokens) == 0
-    for wrong in ((0,), (2, 0.5)):
-        with pytest.raises(ValueError):
+    for wrong, why in (((0,), "tokens must be at least 1"), ((2, 0.5), "diagonal.* must be an integer")):
+        with pytest.raises(ValueError, match=why):
             blocks.unseeing_rows(*wrong)
 
 
@@ -334,8 +377,28 @@ def test_the_linking_check_moves_every_token(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(blocks, "attention", attention)
     blocks.attention_links_every_pair_at_once(tokens=5)
     assert moved == [0, 1, 2, 3, 4]
-    with pytest.raises(AssertionError):
-        blocks.attention_links_every_pair_at_once(floor=10.0)
+    blocks.attention_links_every_pair_at_once(tokens=4)
+
+
+def test_the_weakest_link_must_exceed_the_floor() -> None:
+    torch = pytest.importorskip("torch")
+    (x,) = tensors(*blocks._matrices([(9, 4)], 0))
+
+    def layer(at: Any) -> Any:
+        return torch.nn.functional.scaled_dot_product_attention(at, at, at)
+
+    jacobian = torch.autograd.functional.jacobian(layer, x)  # [output, feature, input, feature]
+    weakest = float(jacobian.sum(dim=3).abs().amax(dim=1).min())
+    blocks.attention_links_every_pair_at_once(floor=weakest * (1 - 1e-9))
+    with pytest.raises(AssertionError, match="outputs only"):
+        blocks.attention_links_every_pair_at_once(floor=weakest * (1 + 1e-9))
+
+
+def test_a_link_at_the_floor_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "attention", lambda q, k, v: np.full(q.shape, 0.5j))
+    blocks.attention_links_every_pair_at_once(step=0.25, floor=1.9)
+    with pytest.raises(AssertionError, match="reaches 0 outputs only"):
+        blocks.attention_links_every_pair_at_once(step=0.25, floor=2.0)
 
 
 @witnesses("blocks.input_gradient")

@@ -74,6 +74,8 @@ def test_flips_by_default() -> None:
     [
         (lambda: determinism.split_sums(8, 2, 0), "sums must be"),
         (lambda: determinism.flipped_choices(0, 8, 2, pairs=0), "pairs must be"),
+        (lambda: determinism.split_sums(8, 2, seed=-1), "seed must be at least 0"),
+        (lambda: determinism.flipped_choices(0, 8, 2, seed=-1), "seed must be at least 0"),
         (lambda: determinism.split_sums(10, 3), "10 terms do not divide"),
         (lambda: determinism.flipped_choices(0, 10, 3), "10 terms do not divide"),
     ],

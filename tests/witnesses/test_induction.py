@@ -47,6 +47,8 @@ def test_wrong_arguments_are_refused() -> None:
         with pytest.raises(ValueError):
             call()
     assert induction.target(2, 2) == 1
+    with pytest.raises(ValueError, match="position must be at least 5"):
+        induction.target(4, 5)
 
 
 @witnesses("induction.circuit")
@@ -88,6 +90,28 @@ def test_the_circuit_needs_its_first_head() -> None:
     assert induction.circuit(vocab=2, period=2, sequences=1)["score"] > 0.9
 
 
+@pytest.mark.parametrize("ablated", [False, True])
+def test_both_layers_over_all_positions_with_torch_attention(ablated: bool) -> None:
+    torch = pytest.importorskip("torch")
+    attend = torch.nn.functional.scaled_dot_product_attention
+    tokens = np.random.default_rng(7).standard_normal((6, 4))
+    ours, odds = induction.two_layers(tokens, 1.5, ablated)
+    x = torch.tensor(tokens)
+    copied = torch.zeros_like(x) if ablated else torch.vstack([torch.zeros_like(x[:1]), x[:-1]])
+    eye = torch.eye(6, dtype=torch.float64)
+    pattern = attend(1.5 * x, copied, eye, is_causal=True, scale=1.0)
+    np.testing.assert_allclose(ours, pattern, rtol=1e-12)
+    np.testing.assert_allclose(odds, torch.softmax(1.5 * pattern @ x, dim=-1), rtol=1e-12)
+
+
+def test_sharp_circuits_do_not_overflow() -> None:
+    """e to the 800 is no double: the greatest number is taken off first, in each row of logits."""
+    assert induction.circuit(sharpness=800.0) == {"score": 1, "loss": 0}
+    scores = np.array([[800.0, 0.0, 0.0], [800.0, 800.0, 9.0], [799.0, 800.0, 0.0]])
+    expected = [[1, 0, 0], [0.5, 0.5, 0], [1 / (1 + math.e), math.e / (1 + math.e), 0]]
+    np.testing.assert_allclose(induction.causal_softmax(scores), expected, atol=1e-300)
+
+
 @witnesses("induction.one_layer_is_blind_to_the_token_before")
 def test_scores_that_read_the_token_before_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     found = induction.one_layer_is_blind_to_the_token_before()
@@ -105,10 +129,10 @@ def test_scores_that_read_the_token_before_are_caught(monkeypatch: pytest.Monkey
         induction.one_layer_is_blind_to_the_token_before()
 
 
-def test_the_last_key_but_one_is_watched_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_key_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """A leak into one key only, the first or the last one watched, is enough to be caught."""
     right = induction.scores_of_one_layer
-    for key in (1, 8):
+    for key in (1, 9):
 
         def leaking(x: np.ndarray, q: np.ndarray, k: np.ndarray, key: int = key) -> np.ndarray:  # type: ignore[type-arg]
             scores = right(x, q, k)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def test_dropped_share_is_that_of_simulated_batches(tokens: int, experts: int, f
 def test_dropped_share_exactly_for_two_tokens() -> None:
     # both to one of two experts, half the time, drops one of two
     assert moe.dropped(2, 2) == pytest.approx(0.25)
-    assert moe.dropped(2, 1) == 0
+    assert moe.dropped(2, 1) == moe.dropped(2, 1, factor=2) == 0
 
 
 @witnesses("moe.dropped_when_skewed")
@@ -183,12 +184,48 @@ def test_balance_gradient_is_that_of_autograd(monkeypatch: pytest.MonkeyPatch) -
             moe.balance_step_relieves_the_busiest()
 
 
-def test_a_step_with_a_known_size() -> None:
+def test_the_balance_check_draws_new_skewed_logits_for_each_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    right = moe.balance_gradient
+    monkeypatch.setattr(moe, "balance_gradient", lambda rows: right(seen.append(rows) or rows))
+    moe.balance_step_relieves_the_busiest(tokens=30, experts=5, skew=2.0, seeds=3)
+    for seed, rows in enumerate(seen):
+        noise, popularity = np.split(np.random.default_rng(seed).standard_normal(155), [150])
+        np.testing.assert_allclose(rows, noise.reshape(30, 5) + 2 * popularity)
+    assert len(seen) == 3
+
+
+def test_the_balance_check_looks_at_the_busiest_expert(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that lowers only the expert chosen most often is enough, and one that lowers any other is not."""
+
+    def lowering(rank: int) -> Callable[[np.ndarray], np.ndarray]:  # type: ignore[type-arg]
+        def gradient(rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+            first = [row.index(max(row)) for row in rows.tolist()]
+            ranked = sorted(range(rows.shape[1]), key=lambda i: (first.count(i), -i))
+            return np.eye(rows.shape[1])[[ranked[rank]] * len(rows)]
+
+        return gradient
+
+    monkeypatch.setattr(moe, "balance_gradient", lowering(-1))
+    moe.balance_step_relieves_the_busiest(skew=0.5, seeds=8)
+    for rank in (0, -2):
+        monkeypatch.setattr(moe, "balance_gradient", lowering(rank))
+        with pytest.raises(AssertionError, match="busiest"):
+            moe.balance_step_relieves_the_busiest(skew=0.5, seeds=1)
+
+
+def test_a_step_with_a_known_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """The step is one of `step` for each token: with the mean's gradient of 1/tokens it moves logits visibly."""
     rng = np.random.default_rng(0)
     logits = rng.standard_normal((64, 8)) + rng.standard_normal(8)
     moved = logits - 0.5 * 64 * moe.balance_gradient(logits)
     assert moe.balance_loss_of(moved) < moe.balance_loss_of(logits)
+    assert moe.balance_loss_of(logits) == moe.balance_loss(logits.tolist(), 1)
+    seen = []
+    right = moe.softmax
+    monkeypatch.setattr(moe, "softmax", lambda rows: right(seen.append(rows) or rows))
+    moe.balance_step_relieves_the_busiest(seeds=1)
+    np.testing.assert_allclose(seen[-1], moved)
 
 
 @witnesses("moe.bias_balancing")
@@ -242,10 +279,54 @@ def test_bias_balancing_again_with_plain_loops() -> None:
     assert ours["after"] < 0.2
 
 
+@pytest.mark.parametrize(
+    ("experts", "active", "steps", "skew"), [(6, 2, 5, 1.5), (4, 1, 0, -0.5), (3, 2, 1, 0.0)]
+)
+def test_bias_balancing_with_the_same_numbers_one_by_one(
+    experts: int, active: int, steps: int, skew: float
+) -> None:
+    rng = np.random.default_rng(0)
+    taste = [skew * float(rng.standard_normal()) for _ in range(experts)]
+    bias = [0.0] * experts
+
+    def loads(tokens: int) -> list[int]:
+        found = [0] * experts
+        for _ in range(tokens):
+            affinity = [1 / (1 + math.exp(-float(rng.standard_normal()) - t)) for t in taste]
+            for i in sorted(range(experts), key=lambda i: affinity[i] + bias[i])[-active:]:
+                found[i] += 1
+        return found
+
+    def imbalance() -> float:
+        return max(found := loads(20 * 15)) * experts / sum(found) - 1
+
+    before = imbalance()
+    for _ in range(steps):
+        found = loads(15)
+        mean = 15 * active / experts
+        bias = [b + 0.03 * ((n < mean) - (n > mean)) for b, n in zip(bias, found, strict=True)]
+    ours = moe.bias_balancing(experts, active, 15, steps, 0.03, skew)
+    assert ours == {"before": pytest.approx(before), "after": pytest.approx(imbalance())}
+
+
+def test_bias_balancing_by_default() -> None:
+    assert moe.bias_balancing() == moe.bias_balancing(16, 2, 128, 400, 0.005, 1.0)
+
+
+def test_dropped_share_of_the_same_draws() -> None:
+    rng = np.random.default_rng(0)
+    popularity = rng.dirichlet([1.5] * 4, 7)
+    over = 0
+    for shares in popularity.tolist():
+        over += sum(max(0, int(load) - 13) for load in rng.multinomial(41, shares))  # 41 · 1.25 / 4 is 12.8
+    assert moe.dropped_when_skewed(41, 4, 1.25, 1.5, 7) == pytest.approx(over / (7 * 41), rel=1e-12)
+
+
 def test_gates_are_those_of_a_sorted_softmax() -> None:
     logits = np.array([[2.0, 1.0, 3.0, 3.0]])
     odds = np.exp(logits) / np.exp(logits).sum()
     np.testing.assert_allclose(moe.gates(logits, 1, False), odds * [[0, 0, 1, 0]])
     np.testing.assert_allclose(moe.gates(logits, 2, False), odds * [[0, 0, 1, 1]])
     np.testing.assert_allclose(moe.gates(logits, 2), [[0, 0, 0.5, 0.5]])
+    np.testing.assert_allclose(moe.gates(np.zeros((2, 3)), 2), [[0.5, 0.5, 0]] * 2)
     np.testing.assert_allclose(moe.softmax(np.array([1000.0, 1000.0])), [0.5, 0.5])

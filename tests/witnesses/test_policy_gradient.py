@@ -103,6 +103,14 @@ def test_standardised_rewards_equal_torchs_and_wrong_ones_are_caught(monkeypatch
     assert policy_gradient.standardised_rewards() == {"group": 8, "seeds": 10, "tolerance": 1e-12}
     assert torch.ones(1).std().isnan() and ((torch.ones(4) - 1) / torch.ones(4).std()).isnan().all()
     correct = policy_gradient.standardised
+    one_is_nan = np.array([math.nan, 0.0])
+    frees = set()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            policy_gradient, "standardised", lambda r, free, e: correct(r, frees.add(free) or free, e)
+        )
+        policy_gradient.standardised_rewards()
+    assert frees == {0, 1}
 
     def fails(told: str, broken: Callable[..., np.ndarray]) -> None:
         with monkeypatch.context() as patch:
@@ -116,6 +124,9 @@ def test_standardised_rewards_equal_torchs_and_wrong_ones_are_caught(monkeypatch
     fails("the standard deviation", lambda r, free, e: correct(r, 1, e))
     fails("another scale", lambda r, free, e: correct(r, free, e) * np.sign(abs(r).max() - 4))
     fails("without an epsilon", lambda r, free, e: correct(r, free, e or 1e-9 * (np.ptp(r) == 0)))
+    fails("without an epsilon", lambda r, free, e: correct(r, free, e) if np.ptp(r) or e else one_is_nan)
+    fails("without an epsilon", lambda r, free, e: correct(r, free, e or 1.0 * (np.ptp(r) + free == 0)))
+    fails("among equal rewards", lambda r, free, e: correct(r, free, e) + (e > 0) * (free == 0))
     fails("among equal rewards", lambda r, free, e: correct(r, free, e) + (e > 0) * (len(r) > 1))
     fails("a single reward", lambda r, free, e: correct(r, free if len(r) > 1 else 0, e))
 
@@ -270,4 +281,17 @@ def test_no_other_baseline_has_less_variance() -> None:
 )
 def test_wrong_arguments_are_refused(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (lambda: policy_gradient.largest_centred_return(()), "steps must be at least 1"),
+        (lambda: policy_gradient.estimate_variance((), ()), "actions must be at least 1"),
+        (lambda: policy_gradient.best_baseline((0.0,), (1.0,)), "actions must be at least 2"),
+    ],
+)
+def test_too_few_steps_or_actions_are_named(call: Callable[[], object], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
         call()
