@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proofdeck.foreign.model import Aside, Entry, Item, Reference
-from proofdeck.foreign.readers import FORMATS, reader, recognise
+from proofdeck.foreign.readers import FORMATS, modules, reader, recognise
 
 FIXTURES = Path(__file__).parent / "fixtures"
 PLAIN = [name for name in FORMATS if name != "markdown"]
@@ -129,6 +129,16 @@ class TestModules:
         assert key.see == ("Pruning", "Soil")
         assert asides("modules", "navigation") == ["← Nursery | → Pruning"]
         assert len(asides("modules", "front matter")) == 5
+
+    def test_a_key_question_without_insights_is_not_lost(self) -> None:
+        head = '--- title: "T" part: "P" number: {} tags: ["t"] --- # T > [!question] Key Question > Why {}? '
+        text = "".join(
+            head.format(n, n) + f"## Interview Questions ### ★☆☆ **Q:** What {n}?\nAnswer So.\n"
+            for n in (0, 1)
+        )
+        found = [item for item in modules.read(enumerate(text.split("\n"), 1)) if isinstance(item, Entry)]
+        assert [item.question for item in found] == ["What 0?", "Why 0?", "What 1?", "Why 1?"]
+        assert [item.damage for item in found] == [(), ("no answer",), (), ("no answer",)]
 
     def test_insights_that_lost_a_formula_stand_beside(self) -> None:
         key = entries("modules")[0]

@@ -95,6 +95,7 @@ def read(lines: Iterable[tuple[int, str]]) -> Iterator[Item]:
         text = " ".join(part.strip() for part in block.parts).strip()
         if block.kind == "---":
             yield from held
+            yield from _unanswered(module)
             module, asides = head_of(text, block.line, last)
             last = max(last, module.number)
             held = [*asides]
@@ -108,6 +109,13 @@ def read(lines: Iterable[tuple[int, str]]) -> Iterator[Item]:
             yield from held
             held = []
     yield from held
+    yield from _unanswered(module)
+
+
+def _unanswered(module: Module | None) -> Iterator[Item]:
+    """Yield the key question of a module that has no insights."""
+    if module and module.question:
+        yield from key_question(module, "", module.line)
 
 
 def _items(block: _Block, module: Module, text: str) -> Iterator[Item]:
