@@ -3,7 +3,7 @@
 # make check   lint, formatting and types
 # make verify  run every verifier again and compare with the evidence lock
 # make mutants put small faults into the verifiers and count those that no witness notices (long)
-# make bench   how fast builds are, beside a bare loop over the same text
+# make bench   how fast builds and imports are, beside a bare loop over the same text
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,6 +33,7 @@ mutants: .venv/.test .venv/.torch
 
 bench: .venv/.base
 	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/bench_import.py
 
 # the rules of Anki's importer again, with an older engine in an environment of its own
 matrix: .venv/.test
