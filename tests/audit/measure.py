@@ -19,15 +19,18 @@ import yaml
 
 from proofdeck.audit.auditing import Auditor, passages_of
 from proofdeck.audit.model import Finding
+from proofdeck.foreign.readers import recognise
+from proofdeck.foreign.text import head_of_file
 from proofdeck.project import Project, find_root
 
-DOCUMENTS = {
-    "s000": "whiteboard-depth-trees.txt",
-    "s001": "transformer-math-modules.txt",
-    "s002": "interview-qa-weak-strong.txt",
-    "s003": "question-bank.txt",
-    "s004": "concepts-cheatsheet.txt",
+FORMATS = {
+    "s000": "depth-trees",
+    "s001": "modules",
+    "s002": "long-answers",
+    "s003": "question-bank",
+    "s004": "cheatsheet",
 }
+"""What a fact's id begins with, by the format of the document that it is about."""
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _WORD = re.compile(r"[a-z][a-z0-9-]{3,}")
 _COMMON = frozenset(
@@ -40,7 +43,7 @@ class Fact:
     """A claim of a document that was computed again."""
 
     id: str
-    file: str
+    format: str
     section: str
     text: str
     stated: str
@@ -48,10 +51,9 @@ class Fact:
     @classmethod
     def of(cls, row: dict[str, Any]) -> Fact:
         section = row.get("module") or re.split(r"[;(]", row["where"])[0]
-        file = DOCUMENTS[row["id"][:4]]
         return cls(
             row["id"],
-            file,
+            FORMATS[row["id"][:4]],
             section.strip(),
             f"{row['claim']} {row.get('stated', '')}",
             str(row.get("stated")),
@@ -101,16 +103,17 @@ def main(documents: str, facts: str, *kinds: str) -> None:
     wanted = kinds or ("arithmetic",)
     known = [Fact.of(row) for row in rows if row["verdict"] == "wrong" and row["kind"] in wanted]
     everything = [Fact.of(row) for row in rows]
-    paths = [Path(documents) / name for name in DOCUMENTS.values()]
-    findings = Auditor(Project(find_root())).audit(passages_of(paths))
+    files = [path for path in sorted(Path(documents).iterdir()) if path.is_file()]
+    paths = {recognise(head_of_file(path)): path for path in files}
+    findings = Auditor(Project(find_root())).audit(passages_of([paths[name] for name in FORMATS.values()]))
     wrong = [finding for finding in findings if finding.verdict == "wrong"]
     rules: Counter[str] = Counter()
     found = 0
     for fact in known:
-        path = Path(documents) / fact.file
-        names = {each.section for each in everything if each.file == fact.file}
+        path = paths[fact.format]
+        names = {each.section for each in everything if each.format == fact.format}
         begin, end = sections(path, names).get(fact.section, (0, 10**9))
-        inside = [each for each in wrong if Path(each.file).name == fact.file and begin <= each.line < end]
+        inside = [each for each in wrong if each.file == str(path) and begin <= each.line < end]
         best = max(inside, key=lambda each: score(fact, each), default=None)
         fits = best is not None and score(fact, best) >= 2
         found += fits
