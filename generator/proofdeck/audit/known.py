@@ -21,6 +21,7 @@ from proofdeck.audit.rules import Quantity, Take, read_quantities
 from proofdeck.audit.tokens import Reading, Token, tokens
 from proofdeck.errors import ContentError, Problem
 from proofdeck.parse.expressions import ExpressionError, parse_operand
+from proofdeck.units import Format, format_value
 
 LOOKBACK = 4
 """Sentences in which an argument may stand before the one that states a value."""
@@ -85,6 +86,7 @@ class Pending:
     stated: tuple[Value, ...]
     tolerance: float
     sense: str = ""
+    unit: str = ""
 
     @property
     def calls(self) -> set[str]:
@@ -148,7 +150,7 @@ def _recognise(quantity: Quantity, sentence: Sentence) -> Pending | None:
         return None
     told = " ".join(sentence.text.split())[:160]
     finding = Finding(told, shown, "", "unknown", quantity.name, start, check=ways[0].call)
-    return Pending(finding, ways, values, quantity.tolerance, quantity.sense)
+    return Pending(finding, ways, values, quantity.tolerance, quantity.sense, quantity.unit)
 
 
 def _ways(quantity: Quantity, arguments: Mapping[str, tuple[Any, ...]]) -> Iterator[Way]:
@@ -333,8 +335,17 @@ def judge_pending(pending: Pending, values: Mapping[str, Any]) -> Finding:
     for verdict in ("right", "imprecise", "wrong", "unknown"):
         if verdict in verdicts:
             value, way = verdicts[verdict]
-            return replace(pending.finding, verdict=verdict, computed=f"{value:,.6g}", check=_shown(way))
+            return replace(
+                pending.finding, verdict=verdict, computed=_told(value, pending.unit), check=_shown(way)
+            )
     return pending.finding
+
+
+def _told(value: float, unit: str) -> str:
+    """Return a computed value as a reader knows it: bytes in GB, rates in GB/s, the rest as a number."""
+    if unit in ("B", "B/s", "FLOP", "FLOP/s"):
+        return format_value(value, unit, Format("si"))
+    return f"${value:,.6g}" if unit == "$" else f"{value:,.6g}" + (f" {unit}" if unit == "s" else "")
 
 
 def _shown(way: Way) -> str:
