@@ -261,6 +261,14 @@ def test_documents_of_one_name_do_not_take_each_others_cards(folder: Path) -> No
     assert report["unchanged"] == 2
 
 
+@pytest.mark.parametrize("name", ["null", "true", "no", "1e5", "12", "a: b", "-x"])
+def test_a_document_may_have_any_name(folder: Path, name: str) -> None:
+    (folder / f"{name}.txt").write_text(TREES)
+    run("import", folder / f"{name}.txt", "-o", folder / "deck")
+    [built] = run("build", "--root", folder / "deck", "--json")["decks"]
+    assert built["notes"] == 2
+
+
 def test_near_duplicates_within_and_across_documents_are_named(folder: Path) -> None:
     (folder / "more.md").write_text(
         "# A\n\n## Why is the cache kept?\n\nSo.\n\n## Explain why scores are scaled.\n\nSo.\n"

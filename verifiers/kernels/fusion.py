@@ -18,7 +18,7 @@ class Case:
 
     primitive: Callable[[], Any]
     """Op by op, as one would write it first."""
-    library: Callable[[], Any] | None
+    builtin: Callable[[], Any] | None
     """The library's own kernel, where it has one."""
     triton: Callable[[], Any]
     reference: Callable[[], Any]
@@ -45,9 +45,8 @@ def op(name: str, rows: int, columns: int) -> dict[str, Any]:
         "compiled": lambda: timing.compiled(case.primitive),
         "triton": lambda: case.triton,
     }
-    if case.library:
-        library = case.library
-        makers["library"] = lambda: library
+    if builtin := case.builtin:
+        makers["library"] = lambda: builtin
     functions, skipped = timing.usable(
         {variant: _checked(variant, make, case, errors) for variant, make in makers.items()}
     )

@@ -239,7 +239,7 @@ class _Import:
         levels = [_deck_word(name) for name in (self.document.title, *self.section.heading)]
         deck = "::".join(filter(None, levels))
         quoted = deck.replace("\\", "\\\\").replace('"', '\\"')
-        return f'---\ndeck: "{self.target.deck}{quoted}"\ntags: [unverified, imported, {self.document.slug}]\n---\n'
+        return f'---\ndeck: "{self.target.deck}{quoted}"\ntags: [unverified, imported, "{self.document.slug}"]\n---\n'
 
     def _tell(self, item: Item, log: TextIO) -> None:
         """Write down everything of an item that does not come through whole."""
@@ -255,7 +255,7 @@ class _Import:
                 for damage in side.damage:
                     self._log(log, side.line, damage, side.question)
             for passage in item.answer:
-                for damage in passage.damage:
+                for damage in set(passage.damage) - set(item.damage):
                     self._log(log, passage.line, f"{damage}, left out", passage.text)
 
     def _log(self, log: TextIO, line: int, what: str, text: str) -> None:
