@@ -31,7 +31,7 @@ def engine_fingerprint() -> str:
     for folder, folders, files in os.walk(here):
         folders.sort()
         for name in sorted(files):
-            if name.endswith((".py", ".css", ".html")):
+            if name.endswith((".py", ".css", ".html", ".js")):
                 status = os.stat(os.path.join(folder, name))
                 digest.update(f"{folder}/{name} {status.st_mtime_ns} {status.st_size}\n".encode())
     return digest.hexdigest()[:16]

@@ -107,10 +107,14 @@ def update_ledger(
         for p in notes[m.name]
     ]
     used = {note.type for note in released}
-    hashes = {key: type_hash(model) for key, model in definitions.models.items() if key in used}
+    types = {
+        key: (type_hash(model), NOTE_TYPES[key].revised)
+        for key, model in definitions.models.items()
+        if key in used
+    }
     names = [manifest.name for manifest in manifests]
     every = [path.stem for path in (project.root / "decks").glob("*.yaml")]
-    return release(before, released, hashes, project.namespace(), names, now(), problems, held, every)
+    return release(before, released, types, project.namespace(), names, now(), problems, held, every)
 
 
 def write_package(

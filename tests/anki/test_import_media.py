@@ -75,7 +75,7 @@ def test_i_31_text_that_looks_like_a_reference_is_text(project: DeckProject, lea
 def test_i_31_templates_and_style_need_no_file() -> None:
     for kind in NOTE_TYPES.values():
         html = "".join(template.front + template.back for template in kind.templates)
-        assert not re.search(r"src=|href=|url\(|@import|<script|<link|<iframe", html + css())
+        assert not re.search(r"src=|href=|url\(|@import|<link|<iframe", html + css())
 
 
 def test_i_32_a_picture_whose_name_begins_with_an_underscore_can_be_replaced(

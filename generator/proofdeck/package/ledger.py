@@ -162,7 +162,7 @@ def now() -> int:
 def release(
     ledger: Ledger,
     notes: Iterable[Released],
-    types: Mapping[str, str],
+    types: Mapping[str, tuple[str, int]],
     namespace: str,
     packages: Iterable[str],
     moment: int,
@@ -172,16 +172,16 @@ def release(
 ) -> tuple[Ledger, dict[str, Counts]]:
     """Return the ledger after this release, and what it changes by package.
 
-    `types` maps note type to the hash of its definition. `packages` names every package that is built now:
+    `types` maps note type to the hash of its definition and the time at which the engine last revised it: a
+    definition that changes without a new time gets the next second, so that Anki takes it. `packages` names every package that is built now:
     a note of theirs that is neither in `notes` nor among the ids `held` back is retired. So is one whose last
     package is not among the `existing` ones any more.
     """
     after = Ledger(dict(ledger.notes), dict(ledger.types), ledger.lines)
     counts = {name: Counts() for name in packages}
-    for key, digest in types.items():
-        known = ledger.types.get(key)
-        if known is None or known[0] != digest:
-            after.types[key] = (digest, max(moment, known[1] + 1) if known else moment)
+    for key, (digest, revised) in types.items():
+        known = ledger.types.get(key, (digest, 0))
+        after.types[key] = (digest, max(revised, known[1] + (known[0] != digest)))
     present: dict[str, set[str]] = {name: set(held) for name in counts}
     existing = {*existing, *counts}
     released = list(notes)

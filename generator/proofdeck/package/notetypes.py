@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from proofdeck.package import templates
 from proofdeck.render.notes import FIELD_PREFIX
 
 BASE = 1_720_000_000_000
@@ -44,6 +46,11 @@ class NoteType:
     id: int
     fields: tuple[Field, ...]
     templates: tuple[Template, ...]
+    revised: int
+    """Seconds since the epoch at which the definition last changed; Anki keeps the later of two definitions.
+
+    It is the engine's, not a project's: an older engine that builds later must not bring back an older style.
+    """
     cloze: bool = False
 
     @cached_property
@@ -80,66 +87,39 @@ def _fields(base: int, names: list[str]) -> tuple[Field, ...]:
     return tuple(Field(name, base + number) for number, name in enumerate([*names, *spare], start=1))
 
 
-_FOOT = """<footer>{{#Tags}}<span class="tags">{{Tags}}</span>{{/Tags}} <span class="source">{{Source}}</span></footer>"""
-
-
-def _front(crumbs: list[str], level: str, question: str) -> str:
-    path = " <i>›</i> ".join(f"<span>{{{{{crumb}}}}}</span>" for crumb in crumbs)
-    trail = f'<nav class="crumbs">{path}</nav>\n' if path else ""
-    kind = "trap" if level == "Trap" else "level"
-    return (
-        f"{{{{#{question}}}}}<article>\n"
-        f'<header><span class="{kind}">{level}</span><span class="deck">{{{{Subdeck}}}}</span></header>\n'
-        f'{trail}<h1 class="question">{{{{{question}}}}}</h1>\n</article>{{{{/{question}}}}}'
-    )
-
-
-def _back(answer: str, proof: str) -> str:
-    return (
-        f"{{{{FrontSide}}}}\n<article><hr id=answer>\n{{{{Status}}}}\n"
-        f'<section class="answer">{{{{{answer}}}}}</section>\n{{{{{proof}}}}}\n{_FOOT}\n</article>'
-    )
+def _revised(year: int, month: int, day: int) -> int:
+    return int(datetime(year, month, day, tzinfo=UTC).timestamp())
 
 
 def _depth_tree() -> NoteType:
     names = ["Title"]
     for prefix in FIELD_PREFIX.values():
         names += [f"{prefix}Question", f"{prefix}Answer", f"{prefix}Proof"]
-    templates = []
-    crumbs: list[str] = []
+    cards = []
     for number, (part, prefix) in enumerate(FIELD_PREFIX.items(), start=1):
-        level = {"root": "Root", "trap": "Trap"}.get(part, part)
-        question = f"{prefix}Question"
-        trail = crumbs[:1] if part == "trap" else list(crumbs)
-        templates.append(
-            Template(
-                level,
-                BASE + 150 + number,
-                _front(trail, level, question),
-                _back(f"{prefix}Answer", f"{prefix}Proof"),
-            )
+        front = templates.question(
+            f"{prefix}Question", templates.ladder(part), templates.way_to(part), templates.GOALS[part]
         )
-        crumbs.append(question)
+        back = templates.answer(f"{prefix}Answer", f"{prefix}Proof", templates.deeper_than(part))
+        cards.append(Template(templates.level_name(part), BASE + 150 + number, front, back))
     fields = _fields(BASE + 100, [*names, "Source", "Status", "Id"])
-    return NoteType("depth-tree", "proofdeck Depth tree", BASE + 100, fields, tuple(templates))
+    return NoteType(
+        "depth-tree", "proofdeck Depth tree", BASE + 100, fields, tuple(cards), _revised(2026, 11, 22)
+    )
 
 
 def _basic() -> NoteType:
     fields = _fields(BASE + 200, ["Title", "Question", "Answer", "Proof", "Source", "Status", "Id"])
-    template = Template("Card", BASE + 251, _front([], "Question", "Question"), _back("Answer", "Proof"))
-    return NoteType("basic", "proofdeck Basic", BASE + 200, fields, (template,))
+    front = templates.question("Question", templates.kind("Question"), "", templates.ANSWER)
+    card = Template("Card", BASE + 251, front, templates.answer("Answer", "Proof"))
+    return NoteType("basic", "proofdeck Basic", BASE + 200, fields, (card,), _revised(2026, 11, 22))
 
 
 def _cloze() -> NoteType:
     fields = _fields(BASE + 300, ["Title", "Question", "Text", "Extra", "Proof", "Source", "Status", "Id"])
-    front = (
-        '<article>\n<header><span class="level">Cloze</span><span class="deck">{{Subdeck}}</span></header>\n'
-        '<nav class="crumbs"><span>{{Question}}</span></nav>\n<section class="text">{{cloze:Text}}</section>\n</article>'
-    )
-    extra = '{{#Extra}}<section class="answer">{{Extra}}</section>{{/Extra}}'
-    back = f"{front}\n<article><hr id=answer>\n{{{{Status}}}}\n{extra}\n{{{{Proof}}}}\n{_FOOT}\n</article>"
+    card = Template("Cloze", BASE + 351, *templates.cloze_sides())
     return NoteType(
-        "cloze", "proofdeck Cloze", BASE + 300, fields, (Template("Cloze", BASE + 351, front, back),), True
+        "cloze", "proofdeck Cloze", BASE + 300, fields, (card,), _revised(2026, 11, 22), cloze=True
     )
 
 

@@ -20,11 +20,13 @@ from proofdeck.parse.model import (
     Figure,
     Image,
     Judgement,
+    Need,
     Note,
     Part,
     Table,
     Value,
     calls_of,
+    needs_of,
 )
 from proofdeck.references import Reference
 from proofdeck.render.proof import Exhibit, proof_panel
@@ -43,6 +45,8 @@ class Context:
     images: Mapping[str, str]
     """Media name by path."""
     references: Mapping[str, Reference]
+    faults: Mapping[Need, str] = field(default_factory=dict)
+    """What is wrong with the evidence that claims need; told where the claim stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,11 @@ def render_note(note: Note, context: Context, problems: list[Problem]) -> Render
     )  # fmt: skip
 
 
+def fault(why: str) -> str:
+    """Return how a page tells what is wrong with a claim; no package ever holds it."""
+    return f'<strong class="fault">{escape_prose(why)}</strong>'
+
+
 def _part(note: Note, part: Part, card: _Card, context: Context, problems: list[Problem]) -> dict[str, str]:
     writer = _Writer(context, card, problems)
     prefix = FIELD_PREFIX[part.name]
@@ -126,7 +135,7 @@ class _Writer:
             if isinstance(segment, str):
                 pieces.append(segment)
                 continue
-            text = self._claim(segment)
+            text = self._claim(segment) + self._faults(segment)
             if isinstance(segment, Check | Cite) and pieces and pieces[-1].endswith((" ", "\n")):
                 # a mark stays on the line of the word that it marks
                 pieces[-1] = pieces[-1][:-1] + "\N{NARROW NO-BREAK SPACE}"
@@ -155,9 +164,15 @@ class _Writer:
         except Wrong as error:
             assert isinstance(claim, Value | Check | Table)
             self.problems.append(problem_of(claim, error))
+            return fault(str(error))
         except KeyError as error:  # inspection refuses it first; should it ever get here, nothing vanishes
-            self.problems.append(claim.place.problem(f"nothing stands behind {error}"))
-        return ""
+            if not any(need in self.context.faults for need in needs_of(claim)):
+                self.problems.append(claim.place.problem(f"nothing stands behind {error}"))
+            return ""
+
+    def _faults(self, claim: Claim | Image) -> str:
+        found = dict.fromkeys(self.context.faults.get(need, "") for need in needs_of(claim))
+        return "".join(fault(why) for why in found if why)
 
     def _exhibit(self, claim: Value | Check | Table, shown: str) -> None:
         fact, *also = [self.context.facts[str(call)] for call in calls_of(claim)]
@@ -191,7 +206,11 @@ class _Writer:
 
     def _picture(self, media: str, alt: str) -> str:
         self.card.media.append(media)
-        return f'<img class="figure" src="{media}" alt="{escape_plain(alt)}">'
+        # a check box makes it large without any script, and may stand inside a paragraph
+        return (
+            '<label class="zoom"><input type="checkbox" aria-label="enlarge the figure">'
+            f'<span><img class="figure" src="{media}" alt="{escape_plain(alt)}"></span></label>'
+        )
 
     def _cite(self, claim: Cite) -> str:
         works = [self.context.references[key] for key in claim.keys]
