@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 
 from proofdeck.assemble import assemble
 from proofdeck.cache import Cache
-from proofdeck.draw.figures import UNMEASURED, Drawing, draw, media_name, tidy
+from proofdeck.draw.figures import UNMEASURED, Drawing, draw, picture_name, tidy
 from proofdeck.errors import ContentError, Problem, UsageError, did_you_mean
 from proofdeck.evidence.gather import Findings, Progress, gather
 from proofdeck.evidence.lock import read_lock
@@ -70,13 +69,18 @@ def build(
         found.require_clean()
         report, findings = _evidence(project, found, cache, locked, allow_stale, jobs, progress)
         drawings = _drawings(project, found, locked, jobs)
-        images = _images(project, found)
-        built, held, left = assemble(found, manifests, findings, drawings, images, cache, drafts)
-        report.held_back, report.drafts = held, len(left)
-        notes = in_order(found, manifests, built)
+        images = {path: picture_name(project.root, path) for path in found.needs("image")}
+        files = [file for manifest in manifests for file in found.selection[manifest.name]]
+        made = assemble(found, files, findings, drawings, images, cache, drafts=drafts)
+        if made.problems:
+            raise ContentError(made.problems)
+        report.held_back, report.drafts = made.held, len(made.drafts)
+        notes = in_order(found, manifests, made.notes)
         problems = [Problem("", 0, 0, p) for kind in NOTE_TYPES.values() for p in template_problems(kind)]
         before = read_ledger(project.history_lock, project.root)
-        ledger, counts = update_ledger(project, before, manifests, notes, problems, [*held, *left], cache)
+        ledger, counts = update_ledger(
+            project, before, manifests, notes, problems, [*made.held, *made.drafts], cache
+        )
         if problems:
             raise ContentError(problems)
         if ledger != before:
@@ -162,12 +166,3 @@ def _drawings(project: Project, found: Inspection, locked: bool, jobs: int) -> d
     if problems:
         raise ContentError(problems)
     return drawings
-
-
-def _images(project: Project, found: Inspection) -> dict[str, str]:
-    """Return the media name of every picture of the author's, by path."""
-    images = {}
-    for path in found.needs("image"):
-        stem, suffix = os.path.splitext(os.path.basename(path))
-        images[path] = media_name(stem, (project.root / path).read_bytes(), suffix)
-    return images

@@ -32,9 +32,12 @@ class Problem(Record):
     hint: str = ""
     """What would be right."""
 
+    @property
+    def where(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        return f"{place}: {self.message}" + (f"\n    {self.hint}" if self.hint else "")
+        return f"{self.where}: {self.message}" + (f"\n    {self.hint}" if self.hint else "")
 
     def as_json(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in self.__slots__}

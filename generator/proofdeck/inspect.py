@@ -9,10 +9,10 @@ from functools import cached_property
 from proofdeck.cache import Cache, engine_fingerprint
 from proofdeck.errors import ContentError, Problem, did_you_mean
 from proofdeck.evidence.code import Code
-from proofdeck.parse.model import Claim, Image, Place, claims_of
+from proofdeck.parse.model import Claim, Image, Need, Place, claims_of, needs_of
 from proofdeck.project import Manifest, Project
 from proofdeck.references import Reference, read_references
-from proofdeck.sources import Head, Need, Source, needs_of, read_sources, usable_picture
+from proofdeck.sources import Head, Source, read_sources, usable_picture
 from proofdeck.statements import read_statements, statement_files
 from proofdeck.units import BASE_UNITS, measure
 

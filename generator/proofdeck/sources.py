@@ -20,20 +20,16 @@ from proofdeck.parallel import no_collector, spread
 from proofdeck.parse.model import (
     Check,
     Cite,
-    Claim,
-    Figure,
-    Image,
     Judgement,
+    Need,
     Note,
     Table,
     Value,
     calls_of,
     claims_of,
+    needs_of,
 )
 from proofdeck.record import Record
-
-Need = tuple[str, str]
-"""What a claim rests on: (`call`, text), (`figure`, text), (`cite`, key) or (`image`, path)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +123,6 @@ def _read(job: Job) -> Source:
             needs.update(dict.fromkeys(needs_of(claim)))
     heads = tuple(_head(note) for note in parsed.notes)
     return Source(file, digest, heads, tuple(needs), tuple(problems), pickle.dumps(parsed.notes, protocol=5))
-
-
-def needs_of(claim: Claim | Image) -> list[Need]:
-    """Return everything that a claim rests on."""
-    if isinstance(claim, Figure):
-        return [("figure", str(claim.call))]
-    if isinstance(claim, Cite):
-        return [("cite", key) for key in claim.keys]
-    if isinstance(claim, Image):
-        return [("image", claim.path)]
-    return [("call", str(call)) for call in calls_of(claim)]
 
 
 def _head(note: Note) -> Head:

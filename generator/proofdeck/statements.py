@@ -14,9 +14,9 @@ import yaml
 
 from proofdeck.errors import Problem, did_you_mean
 from proofdeck.parse.expressions import ExpressionError
-from proofdeck.parse.model import Check, Note, Part, Place, calls_of
+from proofdeck.parse.model import Check, Need, Note, Part, Place, calls_of
 from proofdeck.parse.roles import READERS
-from proofdeck.sources import Job, Need, Source
+from proofdeck.sources import Job, Source
 from proofdeck.units import FormatError
 
 KEYS = ("claim", "check", "covers", "said", "because", "heard")

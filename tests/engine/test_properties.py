@@ -21,7 +21,7 @@ from proofdeck.parse import parse
 from proofdeck.parse.model import Note, claims_of
 from proofdeck.references import Reference
 from proofdeck.render.notes import Context, Rendered, render_note
-from proofdeck.sources import needs_of
+from proofdeck.parse.model import needs_of
 
 from .helpers import card, make_deck
 

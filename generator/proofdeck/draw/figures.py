@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from proofdeck import atomic
@@ -44,6 +46,12 @@ def media_name(stem: str, data: bytes, suffix: str) -> str:
     """Return a lower-case media name that ends in a hash of the content."""
     words = "-".join(re.findall(r"[a-z0-9]+", stem.lower()))[:60].strip("-")
     return f"{words}-{hashlib.sha256(data).hexdigest()[:12]}{suffix.lower()}"
+
+
+def picture_name(root: Path, path: str) -> str:
+    """Return the media name of a picture file of the author's, given by its path from the root."""
+    stem, suffix = os.path.splitext(os.path.basename(path))
+    return media_name(stem, (root / path).read_bytes(), suffix)
 
 
 def read_drawings(project: Project) -> dict[str, Drawing]:

@@ -105,6 +105,8 @@ class Image(Record):
     alt: str
 
 
+Need: TypeAlias = tuple[str, str]
+"""What a claim rests on: (`call`, text), (`figure`, text), (`cite`, key) or (`image`, path)."""
 Claim: TypeAlias = Value | Check | Table | Figure | Cite | Judgement | Cloze
 Body: TypeAlias = tuple[str | Claim | Image, ...]
 """HTML that is final, and between it what later stations fill in."""
@@ -228,3 +230,14 @@ def calls_of(claim: Claim | Image) -> list[Call]:
         )
         return [call for call in sides if call]
     return []
+
+
+def needs_of(claim: Claim | Image) -> list[Need]:
+    """Return everything that a claim rests on."""
+    if isinstance(claim, Figure):
+        return [("figure", str(claim.call))]
+    if isinstance(claim, Cite):
+        return [("cite", key) for key in claim.keys]
+    if isinstance(claim, Image):
+        return [("image", claim.path)]
+    return [("call", str(call)) for call in calls_of(claim)]
