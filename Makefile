@@ -1,5 +1,6 @@
 # make decks   verify what changed and build every deck into decks/build/
 # make test    run the tests (those that need PyTorch skip without it: `make torch` adds it)
+# make preview show every card and the evidence as a web site on this machine, reloading as you write
 # make check   lint, formatting and types
 # make verify  run every verifier again and compare with the evidence lock
 # make mutants put small faults into the verifiers and count those that no witness notices (long)
@@ -9,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: decks test check verify torch mutants bench matrix clean
+.PHONY: decks test preview check verify torch mutants bench matrix clean
 
 decks: .venv/.base
 	$(BIN)/proofdeck verify
@@ -17,6 +18,9 @@ decks: .venv/.base
 
 test: .venv/.test
 	$(BIN)/python -m pytest -n auto
+
+preview: .venv/.base
+	$(BIN)/proofdeck preview --serve
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ COMMANDS = {
     "init": ("init", "Start a deck project in a new folder."),
     "list": ("list", "List notes, or verifiers."),
     "measure": ("measure", "Take measurements on this machine and record them."),
+    "preview": ("preview", "Show every card as Anki would, and the evidence behind it, as a web site."),
     "verify": ("verify", "Run verifiers and say which claims are true."),
 }
 

@@ -82,7 +82,8 @@ def witnesses(folder: Path, root: Path) -> dict[str, list[str]]:
             tree = ast.parse(text)
         except (SyntaxError, ValueError):
             continue
-        for node in ast.walk(tree):
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        for node in [*tree.body, *(inner for each in classes for inner in each.body)]:
             if not isinstance(node, ast.FunctionDef):
                 continue
             for decorator in node.decorator_list:

@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -36,6 +37,8 @@ def spread(function: Callable[[A], B], items: Sequence[A], weight: int) -> list[
     cores = min(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1, len(items))
     if weight < WORTHWHILE or cores < 2:
         return [function(item) for item in items]
-    method = "fork" if sys.platform == "linux" else "spawn"
+    # a fork copies no other thread, but the locks that it holds
+    alone = sys.platform == "linux" and threading.active_count() == 1
+    method = "fork" if alone else "spawn"
     with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context(method)) as pool:
         return list(pool.map(function, items, chunksize=max(1, len(items) // (cores * 8))))

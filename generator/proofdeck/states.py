@@ -126,7 +126,7 @@ def lay_out(root: Path, since: str | None, folder: Path) -> tuple[str, dict[str,
     """
     if since and "\0" not in since and Path(since).is_file():
         return since, _from_file(Path(since), folder)
-    where = _git(root, "rev-parse", "--git-dir")
+    where = git(root, "rev-parse", "--git-dir")
     if where.returncode:
         why = where.stderr.decode(errors="replace").strip().partition("\n")[0].removeprefix("fatal: ")
         missing = f"`{since}` is no file, and " if since else ""
@@ -154,7 +154,8 @@ def _from_file(path: Path, folder: Path) -> dict[str, str]:
     return told
 
 
-def _git(root: Path, *arguments: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def git(root: Path, *arguments: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run git in a project, feeding it `feed`; raise UsageError where it is not installed."""
     env = os.environ | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
     try:
         return subprocess.run(
@@ -166,12 +167,12 @@ def _git(root: Path, *arguments: str, feed: bytes = b"") -> subprocess.Completed
 
 def _words(root: Path, *arguments: str) -> list[str]:
     """Return what git lists, nothing where it refuses."""
-    return _git(root, *arguments).stdout.decode(errors="replace").split()
+    return git(root, *arguments).stdout.decode(errors="replace").split()
 
 
 def _commit(root: Path, name: str) -> str:
     if not name.startswith("-") and "\0" not in name:
-        asked = _git(root, "rev-parse", "--quiet", "--verify", f"{name}^{{commit}}")
+        asked = git(root, "rev-parse", "--quiet", "--verify", f"{name}^{{commit}}")
         if asked.returncode == 0 and len(found := asked.stdout.decode().split()) == 1:
             return found[0]
     tags = _words(root, "tag", "--sort=-creatordate")
@@ -183,7 +184,7 @@ def _commit(root: Path, name: str) -> str:
 
 
 def _holds(root: Path, commit: str) -> bool:
-    return _git(root, "cat-file", "-e", f"{commit}:./{HISTORY}").returncode == 0
+    return git(root, "cat-file", "-e", f"{commit}:./{HISTORY}").returncode == 0
 
 
 def _first(root: Path) -> str:
@@ -211,7 +212,7 @@ def _last_release(root: Path) -> str:
 
 def _from_git(root: Path, commit: str, folder: Path) -> None:
     """Write both locks, the manifests and the card files of a commit."""
-    listed = _git(root, "ls-tree", "-r", "-z", commit, "--", "cards", "decks", EVIDENCE).stdout
+    listed = git(root, "ls-tree", "-r", "-z", commit, "--", "cards", "decks", EVIDENCE).stdout
     blobs: dict[str, bytes] = {}
     for row in listed.split(b"\0")[:-1]:
         kind, _, name = row.partition(b"\t")
@@ -219,7 +220,7 @@ def _from_git(root: Path, commit: str, folder: Path) -> None:
         ours = path.endswith((".md", ".yaml", ".lock")) and ".." not in path.split("/")
         if ours and kind.startswith(b"100"):  # a file, no link
             blobs[path] = kind.split()[2]
-    out = io.BytesIO(_git(root, "cat-file", "--batch", feed=b"\n".join(blobs.values()) + b"\n").stdout)
+    out = io.BytesIO(git(root, "cat-file", "--batch", feed=b"\n".join(blobs.values()) + b"\n").stdout)
     (folder / "cards").mkdir()
     for path in blobs:
         head = out.readline().split()

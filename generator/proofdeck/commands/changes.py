@@ -117,31 +117,9 @@ def _values(report: Changes, most: int) -> Iterator[str]:
 
 
 def _from_to(row: Row) -> str:
-    """Tell a value then and now, as a card would; of mappings and tables what differs."""
-    from proofdeck.evidence.gather import moved
-    from proofdeck.evidence.lock import Result
+    from proofdeck.report.values import from_to
 
-    before, after = row["before"], row["after"]
-    texts = _text(before, row["unit_before"]), _text(after, row["unit"])
-    if "" not in texts and texts[0] != texts[1]:
-        return f"{texts[0]} → {texts[1]}"
-    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        return f"{sum(a != b for a, b in zip(before, after, strict=True))} of {plural(len(after), 'row')} changed"
-    told = moved(Result("", before, row["unit_before"], ""), Result("", after, row["unit"], ""))
-    return _short(told, 2 * LONGEST)
-
-
-def _text(value: Any, unit: str) -> str:
-    """Return one number as people write it; nothing for what is no number."""
-    from proofdeck.units import Format, FormatError, format_value
-
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return ""
-    scaled = unit.partition("/")[0] in ("B", "bit", "FLOP", "Hz", "W", "J")
-    try:
-        return format_value(value, unit, Format("si" if scaled else ""))
-    except FormatError:
-        return ""
+    return " → ".join(from_to(row["before"], row["unit_before"], row["after"], row["unit"]))
 
 
 def _cards(row: Row) -> str:

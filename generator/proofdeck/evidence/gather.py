@@ -24,6 +24,7 @@ from proofdeck.evidence.code import Code, Function
 from proofdeck.evidence.lock import Result, same
 from proofdeck.evidence.resolve import Fact
 from proofdeck.evidence.runner import Outcome, Task, run
+from proofdeck.evidence.runs import remember_runs
 from proofdeck.parse.expressions import parse_call
 from proofdeck.project import Project
 
@@ -168,6 +169,7 @@ def _run(
         fresh = Result(call, outcome.value, _unit_text(function), digest, here)
         findings.verdicts[call] = _judged(call, function, lock.get(call), fresh, outcome)
     cache.put("run", stored)
+    remember_runs(cache, ((c, code, outcomes[c].seconds) for c, _, code, _ in waiting if c in outcomes))
 
 
 def _judged(call: str, function: Function, entry: Result | None, fresh: Result, outcome: Outcome) -> Verdict:

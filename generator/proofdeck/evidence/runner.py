@@ -93,8 +93,13 @@ def run(
                 worker.stop()
 
     with ThreadPoolExecutor(jobs) as pool:
-        for future in [pool.submit(serve) for _ in range(jobs)]:
-            future.result()
+        try:
+            for future in [pool.submit(serve) for _ in range(jobs)]:
+                future.result()
+        except BaseException:  # Ctrl-C ends the calls that run now, and begins none of the others
+            with guard:
+                queue.clear()
+            raise
     return [outcome for outcome in outcomes if outcome is not None]
 
 

@@ -264,7 +264,7 @@ class _Import:
 
 
 def _deck_word(text: str) -> str:
-    return " ".join(re.sub(r"::+|[\x00-\x1f\x7f\"]", " ", text).split())[:80]
+    return " ".join(re.sub(r"::+|[\x00-\x1f\x7f\"<>]", " ", text).split())[:80]
 
 
 def _append_duplicates(path: Path, report: FileReport) -> None:

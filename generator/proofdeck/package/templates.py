@@ -18,7 +18,7 @@ ANSWER = 90
 
 GOALS = {"root": ANSWER, "L1": ANSWER, "L2": LADDER, "L3": LADDER, "trap": ANSWER}
 
-FOOT = '<footer>{{#Tags}}<span class="tags">{{Tags}}</span>{{/Tags}} <span class="source">{{Source}}</span></footer>'
+FOOT = "<footer>{{Source}}</footer>"
 DECK = '<span class="deck">{{Subdeck}}</span>'
 
 

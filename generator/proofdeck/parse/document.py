@@ -32,6 +32,8 @@ from proofdeck.parse.model import (
 
 ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*$")
 FRONT_MATTER = {"deck": str, "tags": list}
+_TAG = re.compile(r"[^\s\x00-\x1f<>]+")
+NO_TAG = "a tag has no spaces and no markup: write `kv-cache`"
 ATTRIBUTES = ("id", "class", "formerly", "needs", "covers", "tags")
 
 
@@ -211,21 +213,10 @@ def _tags(tags: Any, token: Token, file: str, problems: list[Problem]) -> tuple[
             Problem(file, _key_line(token, "tags"), 1, "tags are not a list", "write `tags: [one, two]`")
         )
         return ()
-    wrong = [
-        tag
-        for tag in tags
-        if not isinstance(tag, str | int) or not str(tag) or re.search(r"[\s\x00-\x1f]", str(tag))
-    ]
+    wrong = [tag for tag in tags if not isinstance(tag, str | int) or not _TAG.fullmatch(str(tag))]
     for tag in wrong:
-        problems.append(
-            Problem(
-                file,
-                _key_line(token, "tags"),
-                1,
-                f"`{tag}` is no tag",
-                "a tag has no spaces: write `kv-cache`",
-            )
-        )
+        place = Place(file, _key_line(token, "tags"), 1)
+        problems.append(place.problem(f"`{tag}` is no tag", NO_TAG))
     return tuple(str(tag) for tag in tags if tag not in wrong)
 
 
@@ -252,6 +243,9 @@ def _note(draft: _Draft, deck: str, tags: tuple[str, ...], inlines: Inlines, pro
         name: tuple(draft.attributes.get(name, "").replace(",", " ").split())
         for name in ("formerly", "needs", "covers", "tags")
     }
+    for tag in names["tags"]:
+        if not _TAG.fullmatch(tag):
+            problems.append(draft.place.problem(f"`{tag}` is no tag", NO_TAG))
     return Note(
         _id(draft, parts[0].title, problems),
         draft.place,
