@@ -187,6 +187,7 @@ def test_titles_and_addresses_of_links_command_nothing(text: str) -> None:
     assert bare(fields["Answer"]).strip().startswith("word") or "](" in bare(fields["Answer"])
 
 
+ATTRIBUTES = ("class", "title", "href", "src", "alt", "start", "style")
 ALLOWED = {
     "p",
     "br",
@@ -233,11 +234,11 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.names.add(tag)
         self.attributes |= {(name, value or "") for name, value in attrs}
-        if tag not in ("br", "hr", "img"):
+        if tag not in ("br", "hr", "img", "input"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in ("br", "hr", "img")
+        assert tag in ("br", "hr", "img", "input")
         self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
@@ -265,9 +266,11 @@ def test_no_markdown_makes_a_script_a_command_or_broken_html(text: str) -> None:
             tags.feed(field)
             tags.close()
             assert not tags.open
-            assert tags.names <= ALLOWED
+            # the one control: the check box that enlarges a figure
+            assert tags.names <= ALLOWED | {"label", "input"}
             for attribute, value in tags.attributes:
-                assert attribute in ("class", "title", "href", "src", "alt", "start", "style"), attribute
+                assert attribute in (*ATTRIBUTES, "type", "aria-label"), attribute
+                assert attribute != "type" or value == "checkbox"
                 assert not re.match(r"\s*(javascript|vbscript|data|file):", value, re.I) or attribute in (
                     "title",
                     "alt",
