@@ -35,3 +35,32 @@ def trainable_share() -> Figure:
     ax.set_ylabel("trainable share of 7B")
     ax.legend(loc="upper left")
     return fig
+
+
+@figure
+def shapes() -> Figure:
+    """A frozen square matrix beside the two thin factors of rank 16, drawn to scale for width 256."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    fig = Figure(figsize=(5, 2.9), layout="constrained")
+    ax = fig.subplots()
+    width, rank = 256, 16
+    for x, y, w, h, colour in (
+        (0, 0, width, width, "C0"),
+        (330, 0, rank, width, "C1"),
+        (380, width - rank, width, rank, "C1"),
+    ):
+        ax.add_patch(
+            Rectangle((x, y), w, h, facecolor=colour, alpha=0.4 if colour == "C0" else 0.8, linewidth=0)
+        )
+    counts = lora.parameters(width, width, rank)
+    ax.annotate("W, frozen", (128, 150), ha="center")
+    ax.annotate(f"{counts['full']:,} numbers", (128, 118), ha="center")
+    ax.annotate("+", (293, 128), ha="center", fontsize=16)
+    ax.annotate("B", (338, 262), ha="center", color="C1")
+    ax.annotate("A", (508, 262), ha="center", color="C1")
+    ax.annotate(f"trained, rank {rank}:\n{counts['adapter']:,} numbers", (380, 140), color="C1", va="center")
+    ax.set(xlim=(-5, 645), ylim=(-5, 295), aspect="equal")
+    ax.axis("off")
+    return fig
