@@ -46,3 +46,25 @@ def kept() -> Figure:
     ax.set_ylabel("probability")
     ax.legend(loc="lower left")
     return fig
+
+
+@figure
+def heat() -> Figure:
+    """Tokens kept against temperature: top-k the same, min-p a few, top-p thousands."""
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(5, 3.2), layout="constrained")
+    ax = fig.subplots()
+    heats = [0.5 + n / 10 for n in range(21)]
+    series = (
+        ("top-p", 0.9, "top-p 0.9", (1.17, 9000)),
+        ("top-k", 50, "top-k 50", (0.55, 62)),
+        ("min-p", 0.1, "min-p 0.1", (1.9, 8)),
+    )
+    for rule, threshold, name, place in series:
+        counts = [sampling.zipf_kept(1.5, rule, threshold, temperature=t) for t in heats]
+        (line,) = ax.plot(heats, counts, linewidth=2.2)
+        ax.annotate(name, place, color=line.get_color(), ha="right" if rule == "top-p" else "left")
+    ax.set_yscale("log")
+    ax.set(xlabel="temperature, applied first", ylabel="tokens kept of 50,257", xlim=(0.5, 2.5))
+    return fig
