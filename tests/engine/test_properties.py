@@ -18,10 +18,9 @@ from proofdeck.lint.fields import lint_fields
 from proofdeck.lint.numbers import lint_numbers
 from proofdeck.package.collection import row_of
 from proofdeck.parse import parse
-from proofdeck.parse.model import Note, claims_of
+from proofdeck.parse.model import Note, claims_of, needs_of
 from proofdeck.references import Reference
 from proofdeck.render.notes import Context, Rendered, render_note
-from proofdeck.parse.model import needs_of
 
 from .helpers import card, make_deck
 

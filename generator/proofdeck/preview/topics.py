@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from proofdeck.assemble import Built
 from proofdeck.errors import Problem
 from proofdeck.listing import evidence_counts
@@ -49,6 +51,11 @@ class NoteView:
     line: int
     cards: int
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def heading(self) -> Markup:
+        """Return the title as HTML, its formulas typeset."""
+        return Markup(typeset(str(escape(self.title))))
 
     @property
     def evidence(self) -> str:

@@ -64,6 +64,6 @@
   form.hidden = false;
   form.addEventListener("input", apply);
   form.addEventListener("submit", function (event) { event.preventDefault(); });
-  form.addEventListener("reset", function () { setTimeout(apply, 0); });
+  form.querySelector("button").addEventListener("click", function () { form.reset(); apply(); });
   apply();
 })();
