@@ -186,7 +186,7 @@ def test_i_27_a_deck_that_the_user_renamed_keeps_its_cards(project: DeckProject,
     assert (learner.deck_of("alpha"), learner.deck_of("beta")) == ("Mine", "Subject")
 
 
-@pytest.mark.parametrize("deck", ["Étude", 'The "KV" cache', "A / B: C", "C++ & <b>", "日本::語"])
+@pytest.mark.parametrize("deck", ["Étude", 'The "KV" cache', "A / B: C", "C++ & “b”", "日本::語"])
 def test_i_27_unusual_deck_names_meet_themselves_again(
     project: DeckProject, learner: Learner, deck: str
 ) -> None:

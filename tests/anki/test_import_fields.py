@@ -97,11 +97,13 @@ def test_i_10_decomposed_text_updates_like_any_other(project: DeckProject, learn
 def test_i_11_tags_collapse_whatever_their_case(project: DeckProject, learner: Learner) -> None:
     project.put(Note("alpha", tags="KV kv kv"), Note("beta", tags="kV Other::Sub"))
     package = project.build()
-    assert rows(package, "select tags from notes where guid = 'proofdeck:alpha'") == [(" KV kv ",)]
+    assert rows(package, "select tags from notes where guid = 'proofdeck:alpha'") == [
+        (" KV evidence::judgement kv ",)
+    ]
     learner.imports(package)
-    assert [tag.lower() for tag in learner.note("alpha").tags] == ["kv"]
-    assert {tag.lower() for tag in learner.col.tags.all()} == {"kv", "other::sub"}
-    assert len(learner.col.tags.all()) == 2
+    assert [tag.lower() for tag in learner.note("alpha").tags] == ["evidence::judgement", "kv"]
+    assert {tag.lower() for tag in learner.col.tags.all()} == {"evidence::judgement", "kv", "other::sub"}
+    assert len(learner.col.tags.all()) == 3
     assert learner.imports(package) == Log(duplicate=2)
 
 

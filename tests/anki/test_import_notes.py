@@ -217,8 +217,8 @@ def test_i_07_an_update_replaces_fields_and_tags_of_changed_notes_alone(
         learner.col.update_note(note)
     project.put(Note("alpha", "Corrected.", tags="ours better"))
     assert learner.imports(project.build(at=NOW + DAY)) == Log(updated=1, duplicate=1)
-    assert learner.note("alpha").tags == ["better", "ours"]
-    assert learner.note("beta").tags == ["his", "ours"]
+    assert learner.note("alpha").tags == ["better", "evidence::judgement", "ours"]
+    assert learner.note("beta").tags == ["evidence::judgement", "his", "ours"]
 
 
 def test_i_08_a_retired_note_stays_and_is_told(project: DeckProject, learner: Learner) -> None:

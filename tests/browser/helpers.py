@@ -47,7 +47,11 @@ class Watched:
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
         page.on("request", self._asked)
-        page.on("requestfailed", lambda request: self.faults.append(f"{page.url}: no {request.url}"))
+        page.on("requestfailed", self._failed)
+
+    def _failed(self, request: Any) -> None:
+        if request.failure != "net::ERR_ABORTED":  # whoever leaves a page needs no more of it
+            self.faults.append(f"{self.page.url}: no {request.url}")
 
     def _said(self, message: Any) -> None:
         if message.type in ("error", "warning"):
@@ -66,7 +70,7 @@ class Watched:
 def watched(browser: Any, home: str, **options: Any) -> Iterator[Watched]:
     """Open a fresh browser window on a site; nothing of an earlier one is remembered."""
     context = browser.new_context(**({"viewport": DESK} | options))
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     try:
         yield Watched(context.new_page(), home)
     finally:

@@ -29,7 +29,7 @@ from proofdeck.parse.model import (
     needs_of,
 )
 from proofdeck.references import Reference
-from proofdeck.render.proof import Exhibit, proof_panel
+from proofdeck.render.proof import KINDS, Exhibit, proof_panel
 
 UNVERIFIED = '<p class="mark unverified">unverified: nothing on this card has been tested</p>'
 STALE = '<p class="mark stale">stale: a measurement on this card is older than its code</p>'
@@ -83,21 +83,27 @@ def render_note(note: Note, context: Context, problems: list[Problem]) -> Render
     """Return the note's fields; add claims that are wrong to `problems`."""
     fields: dict[str, str] = {"Title": escape_plain(note.title or note.id)}
     whole = _Card()
-    stale = False
     for part in note.parts:
         card = _Card()
         fields |= _part(note, part, card, context, problems)
         whole.media += card.media
         whole.clozes |= card.clozes
-        stale = stale or card.stale
-    fields["Status"] = (UNVERIFIED if note.unverified else "") + (STALE if stale else "")
+        whole.exhibits += card.exhibits
+        whole.stale = whole.stale or card.stale
+    fields["Status"] = (UNVERIFIED if note.unverified else "") + (STALE if whole.stale else "")
     fields["Source"] = escape(f"{note.place.file}#{note.id}")
     fields["Id"] = note.id
     return Rendered(
-        note.id, note.type, note.deck, note.tags, tuple((n, text) for n, text in fields.items() if text),
+        note.id, note.type, note.deck, note.tags + _evidence_tags(whole.exhibits), tuple((n, text) for n, text in fields.items() if text),
         tuple(sorted(whole.clozes)), tuple(part.name for part in note.parts), tuple(dict.fromkeys(whole.media)),
         note.place.line,
     )  # fmt: skip
+
+
+def _evidence_tags(exhibits: list[Exhibit]) -> tuple[str, ...]:
+    """Return a tag for each kind of evidence, so that a learner can search for what was measured."""
+    present = {exhibit.kind for exhibit in exhibits}
+    return tuple(f"evidence::{kind}" for kind in KINDS if kind in present)
 
 
 def fault(why: str) -> str:
