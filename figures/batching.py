@@ -19,7 +19,7 @@ def utilisation() -> Figure:
     fig = Figure(figsize=(5, 3.2), layout="constrained")
     ax = fig.subplots()
     sizes = [2**n for n in range(9)]
-    refilled = [100 * batching.simulate(b, requests=20000)["continuous_utilisation"] for b in sizes]
+    refilled = [100 * batching.simulate(b, requests=200_000)["continuous_utilisation"] for b in sizes]
     series = (
         ("refilled at every step", refilled, (3, 89)),
         (

@@ -24,7 +24,7 @@ def valid_share() -> Figure:
         ("free", "without", (5.8, 52)),
     )
     for mask, name, place in series:
-        shares = [100 * prompting.valid_share(mask, float(x)) for x in lead]
+        shares = [100 * prompting.valid_share(mask, float(x), samples=2000) for x in lead]
         (line,) = ax.plot(lead, shares, "o-", markersize=4)
         ax.annotate(name, place, color=line.get_color())
     ax.set(xlabel="lead of legal tokens (logits)", ylabel="valid texts (%)", ylim=(-3, 105))

@@ -25,8 +25,8 @@ def window() -> Any:
         places = [centre + spread * i / 20 for i in range(-70, 71)]
         heights = [math.exp(-(((x - centre) / spread) ** 2) / 2) for x in places]
         ax.plot(places, heights, color=colour, linewidth=2.2)
-        lost = [(x, h) for x, h in zip(places, heights, strict=True) if x <= middle]
-        ax.fill_between(*zip(*lost, strict=True), color=colour, alpha=0.35)
+        lost = sum(x <= middle for x in places)  # those on the left
+        ax.fill_between(places[:lost], heights[:lost], color=colour, alpha=0.35)
         share = rounding.underflow_share(cut, spread, scale=scale)
         label = f"{name}:\n{100 * share:.2g}% lost"
         ax.annotate(

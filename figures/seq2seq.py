@@ -20,7 +20,7 @@ def masks() -> Figure:
     source, target = 4, 3
     tokens = source + target
     fig = Figure(figsize=(5, 2.3), layout="constrained")
-    kinds = (("encoder", "encoder"), ("causal", "decoder"), ("prefix", "prefix LM"))
+    kinds = (("encoder", "encoder"), ("causal", "decoder"), ("prefix", "encoder-decoder\nor prefix LM"))
     for ax, (kind, name) in zip(fig.subplots(1, 3), kinds, strict=True):
         seen = seq2seq.mask(kind, source, target)
         for row in range(tokens):
