@@ -27,7 +27,10 @@ def summary(reading: Reading, notes: list[NoteView]) -> dict[str, Any]:
 
 
 def shelves(reading: Reading, topics: list[Topic]) -> list[tuple[str, Any, list[Topic]]]:
-    """Return title, description and topics of every package; a topic stands in the first that holds it."""
+    """Return title, description and topics of every package, the largest first.
+
+    A topic stands in the first package, by name, that holds it.
+    """
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
@@ -37,6 +40,7 @@ def shelves(reading: Reading, topics: list[Topic]) -> list[tuple[str, Any, list[
         mine = [left.pop(file) for file in reading.found.selection[manifest.name] if file in left]
         about = MarkdownIt("commonmark", {"html": False}).render(manifest.description)
         found.append((manifest.title, Markup(about), mine))
+    found.sort(key=lambda shelf: -sum(len(topic.notes) for topic in shelf[2]))
     if left:
         found.append(("In no deck", "No manifest under decks/ selects these files.", list(left.values())))
     return found
