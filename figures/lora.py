@@ -55,12 +55,13 @@ def shapes() -> Figure:
             Rectangle((x, y), w, h, facecolor=colour, alpha=0.4 if colour == "C0" else 0.8, linewidth=0)
         )
     counts = lora.parameters(width, width, rank)
-    ax.annotate("W, frozen", (128, 150), ha="center")
-    ax.annotate(f"{counts['full']:,} numbers", (128, 118), ha="center")
+    frozen = f"W, frozen\n{width} × {width}\n{counts['full']:,} numbers"
+    ax.annotate(frozen, (128, 128), ha="center", va="center", fontsize=13)
     ax.annotate("+", (293, 128), ha="center", fontsize=16)
-    ax.annotate("B", (338, 262), ha="center", color="C1")
-    ax.annotate("A", (508, 262), ha="center", color="C1")
-    ax.annotate(f"trained, rank {rank}:\n{counts['adapter']:,} numbers", (380, 140), color="C1", va="center")
+    ax.annotate("B", (338, 262), ha="center", color="C1", fontsize=13)
+    ax.annotate("A", (508, 262), ha="center", color="C1", fontsize=13)
+    trained = f"trained, rank {rank}:\nB {width} × {rank}\nA {rank} × {width}\n{counts['adapter']:,} numbers"
+    ax.annotate(trained, (380, 120), color="C1", va="center", fontsize=13)
     ax.set(xlim=(-5, 645), ylim=(-5, 295), aspect="equal")
     ax.axis("off")
     return fig
