@@ -312,3 +312,17 @@ def test_progress_is_told_after_each_call(deck_at: Callable[..., Deck]) -> None:
     tasks = [Task("verifiers", parse_call(f"m.{name}()")) for name in "abc"]
     run(deck.root, tasks, 2, lambda outcome: seen.append(str(outcome.task.call)))
     assert sorted(seen) == ["m.a()", "m.b()", "m.c()"]
+
+
+def test_an_interruption_begins_no_more_calls(deck_at: Callable[..., Deck]) -> None:
+    deck = deck_at({"verifiers/m.py": "def f(n):\n    return n\n"})
+    done: list[str] = []
+
+    def interrupt(outcome: Outcome) -> None:
+        done.append(str(outcome.task.call))
+        if len(done) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(deck.root, [Task("verifiers", parse_call(f"m.f({n})")) for n in range(200)], 2, interrupt)
+    assert len(done) < 20
