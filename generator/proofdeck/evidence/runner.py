@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -93,8 +93,9 @@ def run(
                 worker.stop()
 
     with ThreadPoolExecutor(jobs) as pool:
+        serving = [pool.submit(serve) for _ in range(jobs)]
         try:
-            for future in [pool.submit(serve) for _ in range(jobs)]:
+            for future in wait(serving, return_when=FIRST_EXCEPTION).done:
                 future.result()
         except BaseException:  # Ctrl-C ends the calls that run now, and begins none of the others
             with guard:
