@@ -30,7 +30,7 @@ def error_bar() -> Figure:
     ax.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
     ax.set_xticks([100, 1000, 10000], ["100", "1,000", "10,000"])
     ax.minorticks_off()
-    ax.set(xlabel="questions", ylabel="± points", xlim=(32, 24000), ylim=(0.4, 20))
+    ax.set(xlabel="questions", ylabel="± points (95% interval)", xlim=(32, 24000), ylim=(0.4, 20))
     return fig
 
 
@@ -51,7 +51,7 @@ def position_bias() -> Figure:
         ax.plot(bonuses, [100 * rate for rate in rates], color=colour, linewidth=2.2)
         ax.annotate(name, place, color=colour)
     ax.set(
-        xlabel="bonus for the first place (judge's noise = 1)",
+        xlabel="bonus for the first place (noise of a score = 1)",
         ylabel="win rate (%)",
         xlim=(0, 2),
         ylim=(0, 100),
@@ -79,7 +79,7 @@ def goodhart() -> Figure:
         peak = best_of_n.overoptimisation_peak(1.0, decline)
         ax.plot(peak["distance"], peak["reward"], "o", color=colour)
         ax.annotate(f"β = {decline}", place, color=colour)
-    ax.set(xlabel="distance d = √KL from the start", ylabel="true reward (α = 1)", xlim=(0, 4), ylim=(0, 2.2))
+    ax.set(xlabel="distance d = √KL of best-of-n", ylabel="true reward (α = 1)", xlim=(0, 4), ylim=(0, 2.2))
     return fig
 
 

@@ -28,7 +28,7 @@ def induction_loss() -> Figure:
         ax.plot(sharpness, losses, color=colour, linewidth=2.2)
         ax.annotate(name, place, color=colour)
     ax.set(
-        xlabel="sharpness of the heads' attention",
+        xlabel="scale of the scores and the output logits",
         ylabel="loss, second half (nats)",
         xlim=(0, 12),
         ylim=(0, 4.4),

@@ -51,7 +51,9 @@ def wiring() -> Any:
         ax.annotate(name, (-0.8, low - 0.4), ha="right", va="center", fontweight="bold")
         ax.annotate(f"{cached:,} B", (7.7, low - 0.4), ha="left", va="center", color="C1")
     ax.annotate("query heads", (3.5, 0.3), ha="center", color="C0")
-    ax.annotate("key/value heads of width 128; fp16 bytes a token and layer", (3.5, -4.85), ha="center", color="C1")
+    ax.annotate(
+        "key/value heads of width 128; fp16 bytes a token and layer", (3.5, -4.85), ha="center", color="C1"
+    )
     ax.set(xlim=(-2.3, 9.9), ylim=(-5.2, 0.8))
     ax.axis("off")
     return fig

@@ -131,3 +131,19 @@ def inflated_score(clean: float, dirty_share: float, dirty_score: float = 1.0) -
     """
     arguments.shares(clean=clean, dirty_share=dirty_share, dirty_score=dirty_score)
     return (1 - dirty_share) * clean + dirty_share * dirty_score
+
+
+@verifier
+def order_test(shuffles: int, as_likely: int = 0) -> float:
+    """p-value of a test set's published order by the model's likelihood of it and of random shuffles.
+
+    Of items that could stand in any order a clean model finds the published one likeliest no more often
+    than any other.
+
+    Formula: (1 + shuffles as likely or likelier) / (1 + shuffles).
+    Unit: 1
+    Source: oren2023
+    """
+    arguments.counts(shuffles=shuffles)
+    arguments.counts(0, as_likely=as_likely, **{"shuffles − as_likely": shuffles - as_likely})
+    return (1 + as_likely) / (1 + shuffles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,17 @@ def test_scores_equal_counts_of_answers() -> None:
     assert contamination.clean_score(0.5, 0, 1) == 0.5
 
 
+@witnesses("contamination.order_test")
+@pytest.mark.parametrize("shuffles", [1, 2, 4])
+def test_clean_models_reach_each_p_value_as_often_as_it_says(shuffles: int) -> None:
+    # the first likelihood is the published order's, and all orders of the likelihoods are equally likely
+    orders = list(permutations(range(shuffles + 1)))
+    found = [contamination.order_test(shuffles, sum(x > o[0] for x in o[1:])) for o in orders]
+    for level in set(found):
+        assert sum(p <= level for p in found) / len(orders) == pytest.approx(level)
+    assert contamination.order_test(shuffles) == min(found) == 1 / (1 + shuffles)
+
+
 def test_wrong_arguments_are_refused() -> None:
     for call in (
         lambda: contamination.ngrams("a", 0),
@@ -122,6 +134,9 @@ def test_wrong_arguments_are_refused() -> None:
         lambda: contamination.clean_score(0.5, 1, 0.5),
         lambda: contamination.clean_score(0.5, 0.5, 1.1),
         lambda: contamination.clean_score(0.1, 0.5, 1),
+        lambda: contamination.order_test(0),
+        lambda: contamination.order_test(3, 4),
+        lambda: contamination.order_test(3, -1),
         lambda: contamination.inflated_score(1.1, 0.5, 0.5),
         lambda: contamination.inflated_score(0.5, 1.1, 0.5),
         lambda: contamination.inflated_score(0.5, 0.5, 1.1),
