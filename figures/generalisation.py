@@ -45,7 +45,7 @@ def variance_peak() -> Any:
         rows = [interpolation.min_norm_risk(40, p, of=100, noise=0.2) for p in part]
         ax.plot(part, [r["variance"] for r in rows], color="C1", linewidth=2.2)
         ax.plot(part, [r["bias"] for r in rows], color="C0", linewidth=2.2)
-    ax.annotate("variance", (50, 2.6), color="C1")
+    ax.annotate("variance", (53, 2.6), color="C1")
     ax.annotate("bias²", (3, 1.12), color="C0")
     ax.axvline(40, linestyle=":", linewidth=1.4, color="C2")
     ax.annotate("40 samples", (41.5, 0.12), color="C2")

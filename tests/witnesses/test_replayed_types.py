@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from proofdeck import witnesses
@@ -27,3 +29,38 @@ def test_a_wrapper_that_ignores_types_would_be_caught(monkeypatch: pytest.Monkey
     monkeypatch.setattr(replayed_types, "gradient", lambda *a: same)
     with pytest.raises(AssertionError, match="passed"):
         replayed_types.another_type_is_refused()
+
+
+@witnesses("replayed_types.residual_stream_keeps_its_type")
+def test_the_stream_is_that_of_casts_by_hand() -> None:
+    found = replayed_types.residual_stream_keeps_its_type()
+    assert (found["float32"], found["bfloat16"]) == (4, 2)
+    assert torch.promote_types(torch.float32, torch.bfloat16) == torch.float32
+    inputs, _ = replayed_types.borders("float32", 3, 6, 1)
+    generator = torch.Generator().manual_seed(1)
+    weights = [torch.randn(6, 6, generator=generator) for _ in range(3)]
+    stream = torch.randn(6, 6, generator=generator)
+    for given, weight in zip(inputs, weights, strict=True):
+        assert torch.equal(given, stream)
+        centred = stream - stream.mean(-1, keepdim=True)
+        normed = centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+        exact = stream + normed @ weight
+        stream = (
+            stream + (torch.nn.functional.layer_norm(stream, (6,)).bfloat16() @ weight.bfloat16()).float()
+        )
+        assert 0 < (stream - exact).abs().max() < 0.2
+
+
+def test_a_stream_cast_at_the_border_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = replayed_types.borders
+
+    def short(*given: Any) -> tuple[list[Any], list[Any]]:
+        inputs, added = honest(*given)
+        return [x.bfloat16() for x in inputs], added
+
+    monkeypatch.setattr(replayed_types, "borders", short)
+    with pytest.raises(AssertionError, match="float32 crosses"):
+        replayed_types.residual_stream_keeps_its_type()
+    monkeypatch.setattr(replayed_types, "borders", lambda *a: (honest(*a)[0], honest(*a)[0]))
+    with pytest.raises(AssertionError, match="blocks add"):
+        replayed_types.residual_stream_keeps_its_type()
