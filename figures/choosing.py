@@ -50,7 +50,7 @@ def sample_sizes() -> Figure:
     gaps = [0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10]
     series = (
         ("separate users, in each arm", [sample_size.two_rates(0.80, 0.80 + g) for g in gaps], (4.3, 1500)),
-        ("same questions for both", [sample_size.paired(0.2, g) for g in gaps], (2.1, 330)),
+        ("same questions for both", [sample_size.paired(0.2, g) for g in gaps], (2.1, 210)),
     )
     for name, sizes, place in series:
         (line,) = ax.plot([100 * g for g in gaps], sizes, "o-", markersize=4)

@@ -47,7 +47,7 @@ def embedding_share() -> Any:
             "GPT-2, GPT-3: 50K",
             (1.7e8, 27),
         ),
-        (("llama-2-7b", "llama-2-13b", "llama-2-70b"), "C2", "Llama 2: 32K", (6e9, 5.3)),
+        (("llama-2-7b", "llama-2-13b", "llama-2-70b"), "C2", "Llama 2: 32K", (1.1e9, 1.2)),
         (
             ("llama-3.2-1b", "llama-3.2-3b", "llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b"),
             "C1",
