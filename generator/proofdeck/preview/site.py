@@ -107,23 +107,12 @@ def _pages(
 ) -> Iterator[tuple[str, str]]:
     """Yield every page as path and HTML."""
     notes = [note for topic in topics for note in topic.notes]
-    yield (
-        "index.html",
-        _render(
-            "index.html",
-            "index.html",
-            "cards",
-            common,
-            shelves=shelves(reading, topics),
-            **summary(reading, notes),
-        ),
-    )
+    home = summary(reading, notes) | {"shelves": shelves(reading, topics)}
+    yield "index.html", _render("index.html", "index.html", "cards", common, **home)
     bodies = _bodies(reading, topics, cache)
     for topic in topics:
-        yield topic.page, _render(
-            "topic.html", topic.page, "cards", common, topic=topic, body=bodies[topic.file],
-            types=sorted({note.type for note in topic.notes}),
-        )  # fmt: skip
+        body = bodies[topic.file]
+        yield topic.page, _render("topic.html", topic.page, "cards", common, topic=topic, body=body)
     for path, template, context in evidence_pages(reading, cache):
         here = "errata" if path.endswith("/errata.html") else "evidence"
         yield path, _render(template, path, here, common, **{k: v for k, v in context.items() if k != "here"})

@@ -31,7 +31,7 @@ STATES = {
     "unverified": "nothing on it has been tested",
     "draft": "it is not finished, and no package holds it",
 }
-"""How a note stands, worst last to first; each note has one."""
+"""How a note stands; each note has one of them."""
 
 
 @dataclass
@@ -90,7 +90,8 @@ def topics_of(reading: Reading) -> list[Topic]:
     topics = []
     for source in sources:
         problems = wrong.get(source.file, [])
-        notes = [_view(reading, source, head, counts[head.id]) for head in source.heads]
+        built = {note.line: note for note in reading.built.get(source.file, ())}
+        notes = [_view(source, head, counts[head.id], built.get(head.line)) for head in source.heads]
         title = _deck_title(source)
         if titles[title] != 1:
             title = re.sub(r"[-_]+", " ", source.file.rpartition("/")[2].removesuffix(".md")).capitalize()
@@ -105,8 +106,7 @@ def _deck_title(source: Source) -> str:
     return decks.pop().rpartition("::")[2] if len(decks) == 1 else ""
 
 
-def _view(reading: Reading, source: Source, head: Head, kinds: Counter[str]) -> NoteView:
-    built = next((note for note in reading.built.get(source.file, ()) if note.line == head.line), None)
+def _view(source: Source, head: Head, kinds: Counter[str], built: Built | None) -> NoteView:
     return NoteView(
         head.id, head.title or head.id, head.type, head.deck, head.tags, head.covers, kinds, "verified",
         topic_page(source.file), source.file, head.line, len(built.row.ordinals) if built else 0,
