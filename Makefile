@@ -4,7 +4,7 @@
 # make check   lint, formatting and types
 # make verify  run every verifier again and compare with the evidence lock
 # make mutants put small faults into the verifiers and count those that no witness notices (long)
-# make bench   how fast builds and imports are, beside a bare loop over the same text
+# make bench   how fast builds, imports and previews are, beside a bare loop over the same text
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -35,9 +35,10 @@ torch: .venv/.torch
 mutants: .venv/.test .venv/.torch
 	$(BIN)/python tests/mutants.py
 
-bench: .venv/.base
+bench: .venv/.test
 	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/bench_import.py
+	$(BIN)/python tests/benchmarks/bench_preview.py
 
 # the rules of Anki's importer again, with an older engine in an environment of its own
 matrix: .venv/.test
