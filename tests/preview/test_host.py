@@ -21,12 +21,6 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "project")
 
 
-@pytest.fixture
-def client(site: Site) -> Iterator[Client]:
-    with site.running() as client:
-        yield client
-
-
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Client]]:
     """The folder and the address of a site whose sources nobody edits."""

@@ -21,8 +21,6 @@ from tests.engine.helpers import Deck, make_deck
 
 from .serving import PATIENCE, Client, Report
 
-# The command.
-
 
 @pytest.fixture
 def deck(tmp_path: Path) -> Deck:

@@ -10,21 +10,12 @@ from typing import Any
 
 import pytest
 
-from .serving import PATIENCE, Client, Site, until_named
+from .serving import PATIENCE, Site, until_named
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "project")
-
-
-@pytest.fixture
-def client(site: Site) -> Iterator[Client]:
-    with site.running() as client:
-        yield client
-
-
-# What a browser makes of it.
 
 
 @pytest.fixture(scope="module")

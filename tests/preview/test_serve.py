@@ -29,9 +29,6 @@ def client(site: Site) -> Iterator[Client]:
         yield client
 
 
-# How open pages follow the sources.
-
-
 def test_a_save_rebuilds_and_reloads_the_pages_that_changed(site: Site, client: Client) -> None:
     site.save("b", "other")
     until(lambda: client.ask("/cards/b.html").status == 200)
