@@ -43,6 +43,13 @@ def use_records(records: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]])
     _records = records
 
 
+class _Entries(dict[str, Any]):
+    """A record's value; an entry that the machine did not give is one that nobody has measured."""
+
+    def __missing__(self, key: str) -> Any:
+        raise LookupError(f"nobody has measured {key!r}: the record has {', '.join(map(repr, self))}")
+
+
 def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
     """Stand in for a measurement: look its call up, however its arguments are written."""
     import functools
@@ -62,7 +69,7 @@ def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
         wanted = bound(args, kwargs)
         for recorded, its_args, its_kwargs, value in _records or ():
             if recorded == name and bound(its_args, its_kwargs) == wanted:
-                return value
+                return _Entries(value) if isinstance(value, dict) else value
         raise LookupError(f"nobody has measured {name}{wanted}; run `proofdeck measure`")
 
     return look_up

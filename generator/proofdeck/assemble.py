@@ -10,13 +10,13 @@ from proofdeck.cache import Cache, digest_of, engine_fingerprint
 from proofdeck.draw.figures import Drawing
 from proofdeck.errors import Problem
 from proofdeck.evidence.gather import Findings
-from proofdeck.evidence.resolve import Fact
+from proofdeck.evidence.resolve import Fact, unrecorded
 from proofdeck.inspect import Inspection
 from proofdeck.lint.fields import lint_fields
 from proofdeck.package.collection import NoteRow, row_of
 from proofdeck.package.ledger import content_hash
 from proofdeck.parallel import spread
-from proofdeck.parse.model import Need, claims_of, needs_of
+from proofdeck.parse.model import Need, Note, claims_of, needs_of
 from proofdeck.record import Record
 from proofdeck.render.notes import Context, render_note
 from proofdeck.sources import Source
@@ -128,6 +128,16 @@ def _state(thing: object) -> object:
     return thing
 
 
+def _lacks(note: Note, context: Context) -> bool:
+    """Say whether a note shows a measurement, an entry of one, or a figure of some that is not there."""
+    known = {"call": context.facts, "figure": context.figures}
+    return any(
+        any(key not in known.get(kind, (key,)) for kind, key in needs_of(claim))
+        or unrecorded(claim, context.facts)
+        for claim in claims_of(note)
+    )
+
+
 def _render(
     job: tuple[Source, Context, bool, str],
 ) -> tuple[list[Built], list[Problem], list[str]]:
@@ -140,9 +150,7 @@ def _render(
     built: list[Built] = []
     held: list[str] = []
     for note in source.notes:
-        needs = [need for claim in claims_of(note) for need in needs_of(claim)]
-        known = {"call": context.facts, "figure": context.figures}
-        if holding and any(key not in known.get(kind, (key,)) for kind, key in needs):
+        if holding and _lacks(note, context):
             held.append(note.id)
             continue
         rendered = render_note(note, context, problems)

@@ -9,6 +9,7 @@ from functools import cached_property
 from proofdeck.cache import Cache, engine_fingerprint
 from proofdeck.errors import ContentError, Problem, did_you_mean
 from proofdeck.evidence.code import Code
+from proofdeck.machines import machine_problems, on_machines
 from proofdeck.parse.model import Claim, Image, Need, Place, claims_of, needs_of
 from proofdeck.project import Manifest, Project
 from proofdeck.references import Reference, read_references
@@ -77,11 +78,13 @@ def inspect(project: Project, cache: Cache) -> Inspection:
         project.root, statement_files(project.root), cache, "statements", read_statements
     )
     code = _code(project, cache)
+    sources, statements = ([on_machines(source, code) for source in read] for read in (sources, statements))
     result = Inspection(project, sources, manifests, selection, references, code, problems, statements)
     for source in result.all_sources:
         problems += source.problems
     problems += _code_problems(code)
     problems += _unknown(result)
+    problems += machine_problems(result.all_sources, code)
     problems += _identity(sources)
     _, cycles = curriculum(sources)
     problems += cycles

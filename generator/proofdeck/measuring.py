@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from proofdeck.cache import Cache
 from proofdeck.errors import UsageError, did_you_mean
 from proofdeck.evidence.code import Code, Function
-from proofdeck.evidence.gather import shown, version
+from proofdeck.evidence.gather import gather, version
 from proofdeck.evidence.lock import Result, read_lock, write_lock
+from proofdeck.evidence.records import of_entry
 from proofdeck.evidence.runner import Outcome, Task, run
 from proofdeck.guard import exclusive
 from proofdeck.inspect import Inspection, inspect
 from proofdeck.parse.expressions import Call, ExpressionError, parse_call
 from proofdeck.project import Project
+from proofdeck.report.values import told, units_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,19 @@ class Reading:
             "seconds": round(self.seconds, 3),
         }
 
-    def __str__(self) -> str:
+    def rows(self) -> Iterator[tuple[str, str, str, str, str]]:
+        """Yield name, value, spread, fraction of the roof and error of every entry, as texts."""
         if self.result is None:
-            return f"{self.call}: {self.failed}"
-        spread = dict(self.result.record).get("spread")
-        return f"{self.call}: {shown(self.result)}" + (f" (spread {spread})" if spread is not None else "")
+            return
+        record, value, unit = dict(self.result.record), self.result.value, self.result.unit
+        units = units_of(unit)
+        entries: dict[str | None, Any] = value if isinstance(value, dict) else {None: value}
+        for name, item in entries.items():
+            shares = (of_entry(record, kind, name) for kind in ("spread", "roof"))
+            spread, roof = ("" if share is None else f"{share * 100:.1f}%" for share in shares)
+            error = of_entry(record, "error", name)
+            text = told(item, units.get(name or "", units.get("", "1")))
+            yield name or "", text, spread, roof, "" if error is None else f"{error:.0e}"
 
 
 def measure(
@@ -53,13 +64,16 @@ def measure(
     select: Sequence[str] = (),
     *,
     device: str = "cuda",
-    on_reading: Callable[[Reading], None] | None = None,
+    missing: bool = False,
+    on_reading: Callable[[Reading, int], None] | None = None,
 ) -> list[Reading]:
     """Take measurements one after the other and write each into the evidence lock as it comes.
 
     `select` names measurements (`kernels.attention`, `kernels.attention.forward`), whole calls, or nothing:
-    every measurement that a card shows.
+    every measurement that a card shows. With `missing`, only those whose record cards wait for: there is none,
+    or its code changed. `on_reading` is told each reading and how many there will be.
     """
+    _require(device)
     with exclusive(project), Cache(project.state).closing() as cache:
         found = inspect(project, cache)
         found.require_clean()
@@ -73,14 +87,30 @@ def measure(
                 write_lock(project.evidence_lock, lock | {reading.result.key: reading.result})
             readings.append(reading)
             if on_reading:
-                on_reading(reading)
+                on_reading(reading, len(tasks))
 
         tasks = []
-        for call in _selected(found, select):
+        calls = _selected(found, select)
+        if missing:
+            lock = read_lock(project.evidence_lock, project.root)
+            verdicts = gather(project, found.code, map(str, calls), lock, cache).verdicts
+            calls = [call for call in calls if verdicts[str(call)].state != "accepted"]
+        for call in {call.made: replace(call, machine="") for call in calls}.values():
             timeout = found.code.functions[call.function].option("timeout", 600.0)
             tasks.append(Task("verifiers", call, timeout, 0, device=device))
         run(project.root, tasks, jobs=1, on_done=take)  # one at a time: nothing else may use the device
     return readings
+
+
+def _require(device: str) -> None:
+    """Raise UsageError where there is no such device: a GPU's workload on a CPU would never end."""
+    if device == "cuda":
+        try:
+            usable = importlib.import_module("torch").cuda.is_available()
+        except ImportError:
+            raise UsageError("PyTorch is not installed here, and `--device cuda` needs it") from None
+        if not usable:
+            raise UsageError("PyTorch finds no CUDA device here; `--device cpu` measures the processor")
 
 
 def _selected(found: Inspection, select: Sequence[str]) -> list[Call]:

@@ -27,7 +27,7 @@ from proofdeck.parse.model import (
     Value,
     calls_of,
     claims_of,
-    needs_of,
+    needs_of_notes,
 )
 from proofdeck.record import Record
 
@@ -61,6 +61,8 @@ class Source:
     needs: tuple[Need, ...]
     problems: tuple[Problem, ...]
     pickled: bytes
+    on_machines: bool = False
+    """Whether a note of it says whose records its measurements are."""
 
     @cached_property
     def notes(self) -> tuple[Note, ...]:
@@ -117,12 +119,11 @@ def _read(job: Job) -> Source:
         parsed = parse(text, file)
         problems += parsed.problems
         problems += lint_numbers(parsed)
-    needs: dict[Need, None] = {}
-    for note in parsed.notes:
-        for claim in claims_of(note):
-            needs.update(dict.fromkeys(needs_of(claim)))
     heads = tuple(_head(note) for note in parsed.notes)
-    return Source(file, digest, heads, tuple(needs), tuple(problems), pickle.dumps(parsed.notes, protocol=5))
+    return Source(
+        file, digest, heads, needs_of_notes(parsed.notes), tuple(problems), pickle.dumps(parsed.notes, protocol=5),
+        any(note.machine for note in parsed.notes),
+    )  # fmt: skip
 
 
 def _head(note: Note) -> Head:

@@ -13,15 +13,15 @@ from pathlib import Path
 import yaml
 
 from proofdeck.errors import Problem, did_you_mean
-from proofdeck.parse.expressions import ExpressionError
-from proofdeck.parse.model import Check, Need, Note, Part, Place, calls_of
+from proofdeck.parse.expressions import ExpressionError, machine_name
+from proofdeck.parse.model import Check, Note, Part, Place, needs_of_notes
 from proofdeck.parse.roles import READERS
 from proofdeck.sources import Job, Source
 from proofdeck.units import FormatError
 
-KEYS = ("claim", "check", "covers", "said", "because", "heard")
-"""What is true, the checks that show it, the source items it settles, what people say instead, why that is
-off, and patterns of how they say it, by which an audit knows it."""
+KEYS = ("claim", "check", "machine", "covers", "said", "because", "heard")
+"""What is true, the checks that show it, the machine whose measurements they show, the source items it settles,
+what people say instead, why that is off, and patterns of how they say it, by which an audit knows it."""
 
 
 def statement_files(root: Path) -> list[str]:
@@ -49,14 +49,10 @@ def read_statements(job: Job) -> Source:
         )
     elif root is not None:
         notes = [note for row in root.value if (note := _statement(file, row, problems))]
-    needs: dict[Need, None] = {
-        ("call", str(call)): None
-        for note in notes
-        for check in note.parts[0].answer
-        if isinstance(check, Check)
-        for call in calls_of(check)
-    }
-    return Source(file, digest, (), tuple(needs), tuple(problems), pickle.dumps(tuple(notes), protocol=5))
+    return Source(
+        file, digest, (), needs_of_notes(notes), tuple(problems), pickle.dumps(tuple(notes), protocol=5),
+        any(note.machine for note in notes),
+    )  # fmt: skip
 
 
 def _place(file: str, node: yaml.Node) -> Place:
@@ -90,10 +86,16 @@ def _statement(file: str, row: yaml.Node, problems: list[Problem]) -> Note | Non
             re.compile(text)
         except re.error as error:
             problems.append(where.problem(f"`heard` is no pattern: {error}"))
+    machine = ""
+    for where, text in texts.get("machine", []):
+        try:
+            machine = machine_name(text)
+        except ExpressionError as error:
+            problems.append(where.problem(str(error), error.hint))
     claim = texts["claim"][0][1]
     part = Part("root", place, (claim,), tuple(checks), claim)
     covers = tuple(text for _, text in texts.get("covers", []))
-    return Note(f"{file}:{place.line}", place, "statement", "", (), (part,), covers=covers)
+    return Note(f"{file}:{place.line}", place, "statement", "", (), (part,), covers=covers, machine=machine)
 
 
 def _check(place: Place, text: str, problems: list[Problem]) -> Check | None:

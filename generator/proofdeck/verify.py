@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from proofdeck.cache import Cache
 from proofdeck.errors import Problem, UsageError, did_you_mean
 from proofdeck.evidence.gather import Findings, Progress, gather, shown
 from proofdeck.evidence.lock import Result, read_lock, write_lock
-from proofdeck.evidence.resolve import Facts, Wrong, judge, table_rows, value_text
+from proofdeck.evidence.resolve import Facts, Wrong, judge, table_rows, unrecorded, value_text
 from proofdeck.guard import exclusive
 from proofdeck.inspect import Inspection, inspect
 from proofdeck.parse.model import (
@@ -100,17 +100,17 @@ def verify(
         report = Verification(ran=findings.ran, cached=findings.cached)
         report.failed = sorted(failures(found, wanted, findings))
         report.stale = [text for text, verdict in findings.verdicts.items() if verdict.state == "stale"]
-        report.missing = [text for text, verdict in findings.verdicts.items() if verdict.state == "missing"]
+        facts = findings.facts
+        report.missing = missing(wanted, findings, facts)
         report.new = sum(verdict.state == "new" for verdict in findings.verdicts.values())
         report.durations = sorted(
             ((v.seconds, t) for t, v in findings.verdicts.items() if v.seconds), reverse=True
         )
-        missing = set(report.missing)
         for _, note in wanted:
             if note.type == "statement":
                 report.statements += 1
             else:
-                report.claims.update(kinds_of(note, found, missing))
+                report.claims.update(kinds_of(note, found, findings, facts))
         out_of_date = update_lock(project, found, findings, lock, locked, whole=not select)
         report.failed += [
             Failure("verifiers/evidence.lock", 0, 0, "", text, why) for text, why in out_of_date
@@ -188,8 +188,8 @@ def failures(found: Inspection, wanted: Iterable[tuple[str, Note]], findings: Fi
             if len(verdicts) < len(calls):
                 continue  # it names an unknown verifier, which inspection reports
             bad = [v.message for v in verdicts if v.state in ("failed", "moved")]
-            if any(v.state == "missing" for v in verdicts):
-                continue
+            if lacks(claim, findings, facts):
+                continue  # its note is held back
             message = "; ".join(bad) or untrue(claim, facts)
             if any(v.state == "moved" for v in verdicts):
                 message += "; `proofdeck accept` takes it"
@@ -218,9 +218,23 @@ def untrue(claim: Value | Check | Table, facts: Facts) -> str:
     return ""
 
 
-def kinds_of(note: Note, found: Inspection, missing: Set[str] = frozenset()) -> Counter[str]:
-    """Count a note's claims by kind of evidence, without those that rest on a `missing` measurement."""
-    present = [c for c in claims_of(note) if missing.isdisjoint(str(call) for call in calls_of(c))]
+def missing(wanted: Iterable[tuple[str, Note]], findings: Findings, facts: Facts) -> list[str]:
+    """Return every measurement that nobody has taken, and every entry that a record lacks."""
+    claims = (claim for _, note in wanted for claim in claims_of(note))
+    texts = [text for text, verdict in findings.verdicts.items() if verdict.state == "missing"]
+    entries = [lacking.operand for claim in claims if (lacking := unrecorded(claim, facts))]
+    return list(dict.fromkeys([*texts, *entries]))
+
+
+def lacks(claim: Claim | Image, findings: Findings, facts: Facts) -> bool:
+    """Say whether a claim rests on a measurement that is not there, or on an entry that its record lacks."""
+    verdicts = [findings.verdicts.get(str(call)) for call in calls_of(claim)]
+    return any(v and v.state == "missing" for v in verdicts) or unrecorded(claim, facts) is not None
+
+
+def kinds_of(note: Note, found: Inspection, findings: Findings, facts: Facts) -> Counter[str]:
+    """Count a note's claims by kind of evidence, without those that wait for a measurement."""
+    present = [claim for claim in claims_of(note) if not lacks(claim, findings, facts)]
     return Counter(kind for claim in present if (kind := kind_of(claim, found)))
 
 

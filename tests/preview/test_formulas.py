@@ -141,7 +141,7 @@ def test_the_sides_of_equations_meet() -> None:
 COMMON = [
     r"\alpha", r"\sum_{i=1}^n", r"\frac{a}{b}", r"\sqrt{x}", r"\mathbb{E}", r"\mathrm{KL}", r"\text{if } x", r"\log", r"\le", r"\approx",
     r"\lceil x \rceil", r"\left(\frac{a}{b}\right)", r"\partial", r"\cdot", r"\top", r"\mathcal{L}", r"\hat{y}", r"\, ", "<", ">", "=", "x_1", "y^{2}",
-    "(", ")", "|", "12", "'", "+",
+    "(", ")", "|", "12", "f'", "+",
 ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from proofdeck.project import Project
 
 UNMEASURED = "nobody has measured"
 """How a figure fails that shows a measurement without a record."""
+OUT_OF_DATE = "its drawing is out of date, and --locked forbids drawing it"
 HEADER = {"format": "proofdeck drawings", "version": 1}
 
 
@@ -104,11 +105,18 @@ def draw(
     drawings: dict[str, Drawing] = {}
     failed: dict[str, str] = {}
     tasks: dict[str, tuple[Task, str]] = {}
+    records = [result for result in lock.values() if result.record]
     for text in calls:
-        function = code.figures[text.partition("(")[0]]
+        asked = parse_call(text)
+        function = code.figures[asked.function]
         digest, _, measurements = code.closure("figures", function.name)
         digest = digest_of(digest, STYLE, SERIES)
-        shown = [r for r in lock.values() if r.record and r.call.partition("(")[0] in measurements]
+        shown = [
+            r
+            for r in records
+            if r.call.partition("(")[0] in measurements and asked.machine in ("", r.machine)
+        ]
+        machines = sorted({r.machine for r in shown})
         if shown:
             digest = hashlib.sha256(
                 "\n".join([digest, *sorted(r.line() for r in shown)]).encode()
@@ -116,28 +124,31 @@ def draw(
         unmeasured = sorted(set(measurements) - {r.call.partition("(")[0] for r in shown})
         known = before.get(text)
         if unmeasured:
-            failed[text] = f"{UNMEASURED} {', '.join(unmeasured)}; run `proofdeck measure`"
+            where = f" on {asked.machine}" if asked.machine else ""
+            failed[text] = f"{UNMEASURED} {', '.join(unmeasured)}{where}; run `proofdeck measure`"
+        elif len(machines) > 1:
+            failed[text] = f"it shows what {' and '.join(machines)} did; name one: `@ {machines[0]}`"
         elif known and known.code == digest and intact(project, known):
             drawings[text] = known
-        elif locked:
-            failed[text] = "its drawing is out of date, and --locked forbids drawing it"
-        else:
+        elif locked and not shown:
+            failed[text] = OUT_OF_DATE
+        else:  # one that shows measurements may wait for an entry, which only drawing it tells
             task = Task(
-                "figures", parse_call(text), function.option("timeout", 60.0),
+                "figures", asked, function.option("timeout", 60.0),
                 int(function.option("memory", 4 * 2**30)), records=tuple(_record(r) for r in shown),
             )  # fmt: skip
             tasks[text] = (task, digest)
     for outcome in run(project.root, [task for task, _ in tasks.values()], jobs):
         text = str(outcome.task.call)
-        if outcome.failed:
-            failed[text] = outcome.failed
+        if outcome.failed or locked:
+            failed[text] = outcome.failed or OUT_OF_DATE
             continue
         data = outcome.value.encode()
         media = media_name(outcome.task.call.function, data, ".svg")
         atomic.write(project.drawn / media, data)
         drawings[text] = Drawing(text, tasks[text][1], media)
     # figures that wait for a measurement do not keep the others from being listed
-    if tasks and failed.keys().isdisjoint(tasks):
+    if tasks and not locked and all(UNMEASURED in failed.get(text, UNMEASURED) for text in tasks):
         _write(project, before | drawings)
     return drawings, failed
 

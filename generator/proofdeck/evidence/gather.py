@@ -5,7 +5,7 @@ new        the lock has no result: it is run, and its result accepted
 moved      the code changed, or the same code gives another value: `proofdeck accept` decides
 failed     it raised, hung, crashed, or cannot run here
 stale      a measurement whose code changed since it was taken
-missing    a measurement that nobody has taken
+missing    a measurement that nobody has taken, or not on the machine that the card names
 """
 
 from __future__ import annotations
@@ -92,6 +92,10 @@ def gather(
     caller has reported them.
     """
     findings = Findings()
+    records: dict[str, list[Result]] = {}
+    for result in lock.values():
+        if result.record:
+            records.setdefault(result.call, []).append(result)
     waiting: list[_Waiting] = []
     for call in dict.fromkeys(calls):
         function = code.functions.get(call.partition("(")[0])
@@ -100,7 +104,7 @@ def gather(
         digest, libraries, _ = code.closure("verifiers", function.name)
         entry = lock.get(call)
         if function.kind == "measurement":
-            findings.verdicts[call] = _measured(call, function, digest, lock)
+            findings.verdicts[call] = _measured(call, function, digest, records)
             continue
         here = tuple((name, version(name)) for name in libraries)
         absent = [name for name, found in here if not found]
@@ -220,23 +224,28 @@ def _not_here(call: str, function: Function, digest: str, entry: Result | None, 
     return Verdict(call, function, "failed", None, None, why + f"; `pip install {' '.join(absent)}`")
 
 
-def _measured(call: str, function: Function, digest: str, lock: Mapping[str, Result]) -> Verdict:
-    """Take the record of a measurement; it is never made silently."""
-    records = [result for key, result in lock.items() if result.call == call and result.record]
-    if not records:
-        return Verdict(
-            call, function, "missing", message=f"nobody has measured `{call}`; run `proofdeck measure`"
+def _measured(call: str, function: Function, digest: str, lock: Mapping[str, list[Result]]) -> Verdict:
+    """Take the record of a measurement, of the machine that the call names or of the only one there is.
+
+    It is never made silently, and never chosen silently among machines.
+    """
+    asked = parse_call(call)
+    records = lock.get(asked.made, [])
+    mine = [one for one in records if asked.machine in ("", one.machine)]
+    if not mine:
+        others = f"; there are records of {', '.join(one.machine for one in records)}" if records else ""
+        why = (
+            f"nobody has measured `{asked.made}`" + (f" on {asked.machine}" if asked.machine else "") + others
         )
-    current = [record for record in records if record.code == digest]
-    if current:
-        return Verdict(call, function, "accepted", current[0])
-    return Verdict(
-        call,
-        function,
-        "stale",
-        records[0],
-        message=f"`{call}` was measured with other code; run `proofdeck measure`",
-    )
+        return Verdict(call, function, "missing", message=f"{why}; run `proofdeck measure`")
+    if len(mine) > 1:
+        names = sorted(one.machine for one in mine)
+        why = f"`{call}` was measured on {' and '.join(names)}; name one: `@ {names[0]}`, or `machine:` above"
+        return Verdict(call, function, "failed", message=why)
+    if mine[0].code == digest:
+        return Verdict(call, function, "accepted", mine[0])
+    why = f"`{call}` was measured with other code; run `proofdeck measure`"
+    return Verdict(call, function, "stale", mine[0], message=why)
 
 
 def _unit_text(function: Function) -> str:

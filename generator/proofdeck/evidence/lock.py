@@ -39,7 +39,12 @@ class Result:
     @property
     def key(self) -> str:
         """What the lock files it under: the call, for a measurement with its machine."""
-        return f"{self.call} @ {dict(self.record).get('machine', '')}" if self.record else self.call
+        return f"{self.call} @ {self.machine}" if self.record else self.call
+
+    @property
+    def machine(self) -> str:
+        """What a measurement ran on, as cards name it; empty for anything else."""
+        return str(dict(self.record).get("machine", ""))
 
     def line(self) -> str:
         data: dict[str, Any] = {"call": self.call, "value": self.value, "unit": self.unit, "code": self.code}

@@ -47,6 +47,23 @@ class Wrong(Exception):
         self.hint = hint
 
 
+class Unrecorded(Wrong):
+    """A claim shows an entry that a measurement did not give on the machine whose record is shown.
+
+    It is not false: it waits for a machine on which every variant runs.
+    """
+
+    def __init__(self, operand: Operand, fact: Fact) -> None:
+        record = dict(fact.record)
+        skipped = (record.get("skipped") or {}).items()
+        hint = "; ".join(f"skipped there: {name} ({why})" for name, why in skipped)
+        super().__init__(
+            f"the record of {record.get('machine', '')} has no entry `{operand}`",
+            hint or f"it has {', '.join(f'[{key!r}]' for key in fact.value)}",
+        )
+        self.operand = str(operand)
+
+
 def pick(operand: Operand, facts: Facts) -> tuple[float | int | str, str]:
     """Return value and base unit of an operand that is a call."""
     assert operand.call is not None
@@ -58,12 +75,29 @@ def pick(operand: Operand, facts: Facts) -> tuple[float | int | str, str]:
         try:
             value = value[operand.key]
         except (KeyError, IndexError, TypeError):
+            if fact.record and isinstance(value, dict):
+                raise Unrecorded(operand, fact) from None
             known = ", ".join(f"[{key!r}]" for key in value) if isinstance(value, dict) else "no subscript"
             raise Wrong(f"`{operand.call}` has no entry `{operand.key}`", f"it has {known}") from None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         keys = ", ".join(f"[{key!r}]" for key in value) if isinstance(value, dict) else "a {table}"
         raise Wrong(f"`{operand.call}` gives a {type(value).__name__}, not one number", f"use {keys}")
     return value, fact.function.unit(operand.key)
+
+
+def unrecorded(claim: object, facts: Facts) -> Unrecorded | None:
+    """Return which entry of a measurement `claim` shows that its record lacks, if there is one."""
+    sides: tuple[Operand, ...] = ()
+    if isinstance(claim, Value):
+        sides = (claim.operand,)
+    elif isinstance(claim, Check) and isinstance(claim.test, Comparison):
+        sides = (claim.test.left, claim.test.right)
+    for side in sides:
+        if side.call and side.key is not None:
+            fact = facts.get(str(side.call))
+            if fact and fact.record and isinstance(fact.value, dict) and side.key not in fact.value:
+                return Unrecorded(side, fact)
+    return None
 
 
 def value_text(claim: Value, facts: Facts) -> str:

@@ -82,7 +82,7 @@ def run(
                     if not queue:
                         return
                     index = queue.pop()
-                worker = worker or _Worker(root, bool(ordered[index].device))
+                worker = worker or _Worker(root, ordered[index].device)
                 outcome, worker = worker.make(ordered[index])
                 outcomes[index] = outcome
                 if on_done:
@@ -107,14 +107,16 @@ def run(
 class _Worker:
     """One worker process and the pipes to it."""
 
-    def __init__(self, root: Path, measures: bool) -> None:
+    def __init__(self, root: Path, device: str) -> None:
         self.root = root
         self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         # one thread a worker: sums come out the same on any number of cores
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR")}
         environment = {**os.environ, "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg"}
-        if not measures:
-            environment |= threads | {"CUDA_VISIBLE_DEVICES": ""}
+        if device != "cuda":
+            environment |= {"CUDA_VISIBLE_DEVICES": ""}
+        if not device:
+            environment |= threads
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "proofdeck.evidence.worker", str(root)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=environment, start_new_session=True,

@@ -135,12 +135,11 @@ def _make(task: dict[str, Any]) -> dict[str, Any]:
         api.use_records([(r["function"], tuple(r["args"]), r["kwargs"], r["value"]) for r in task["records"]])
         style()
     function = getattr(importlib.import_module(f"{task['folder']}.{module}"), name)
+    where = machine(task["device"]) if task.get("device") else None
     result = function(*task["args"], **task["kwargs"])
     if task["folder"] == "figures":
         return {"value": to_svg(result)}
-    if task.get("device"):
-        return {"value": plain(result), "machine": machine(task["device"])}
-    return {"value": plain(result)}
+    return {"value": plain(result)} | ({"machine": where} if where else {})
 
 
 def machine(device: str) -> dict[str, str]:

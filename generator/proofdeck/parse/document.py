@@ -16,6 +16,7 @@ from mdit_py_plugins.attrs.parse import parse as parse_attributes
 from proofdeck.decknames import read_deck_name
 from proofdeck.errors import Problem, did_you_mean
 from proofdeck.mapping import Unreadable, read_mapping
+from proofdeck.parse.expressions import ExpressionError, machine_name
 from proofdeck.parse.inline import Inlines
 from proofdeck.parse.markdown import HOLE, reader
 from proofdeck.parse.model import (
@@ -31,10 +32,19 @@ from proofdeck.parse.model import (
 )
 
 ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*$")
-FRONT_MATTER = {"deck": str, "tags": list}
+FRONT_MATTER = ("deck", "tags", "machine")
 _TAG = re.compile(r"[^\s\x00-\x1f<>]+")
 NO_TAG = "a tag has no spaces and no markup: write `kv-cache`"
-ATTRIBUTES = ("id", "class", "formerly", "needs", "covers", "tags")
+ATTRIBUTES = ("id", "class", "formerly", "needs", "covers", "tags", "machine")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the front matter says of every note of a file."""
+
+    deck: str = ""
+    tags: tuple[str, ...] = ()
+    machine: str = ""
 
 
 @dataclass
@@ -62,12 +72,12 @@ def parse(text: str, file: str) -> Parsed:
     tokens = reader().parse(text)
     inlines = Inlines(file, text, problems)
     front, drafts = _structure(tokens, file, problems)
-    deck, tags = _front_matter(front, file, problems)
+    shared = _front_matter(front, file, problems)
     notes: list[Note] = []
     blocks: list[Block] = []
     for draft in drafts:
         inlines.note = len(notes)
-        note = _note(draft, deck, tags, inlines, problems)
+        note = _note(draft, shared, inlines, problems)
         notes.append(note)
     blocks = inlines.blocks
     if not drafts and not problems:
@@ -166,24 +176,29 @@ def _part_name(token: Token, inline: Token, place: Place, draft: _Draft, problem
     return name
 
 
-def _front_matter(token: Token | None, file: str, problems: list[Problem]) -> tuple[str, tuple[str, ...]]:
-    """Return deck and tags of a file."""
+def _front_matter(token: Token | None, file: str, problems: list[Problem]) -> _Shared:
+    """Return what a file says of all its notes."""
     if token is None:
         problems.append(Problem(file, 1, 0, "no front matter", "begin the file with ---, deck: …, ---"))
-        return "", ()
+        return _Shared()
     try:
         data = read_mapping(token.content)
     except Unreadable as error:
         hint = "" if error.line else "write deck: … and tags: […]"
         problems.append(Problem(file, error.line + 1, error.column, f"front matter is {error}", hint))
-        return "", ()
+        return _Shared()
     for key in data:
         if key not in FRONT_MATTER:
             hint = did_you_mean(str(key), FRONT_MATTER) or f"keys are: {' '.join(FRONT_MATTER)}"
             problems.append(
                 Problem(file, _key_line(token, str(key)), 1, f"unknown key `{key}` in the front matter", hint)
             )
-    return _deck(data.get("deck"), token, file, problems), _tags(data.get("tags"), token, file, problems)
+    machine = _machine(data.get("machine"), Place(file, _key_line(token, "machine"), 1), problems)
+    return _Shared(
+        _deck(data.get("deck"), token, file, problems),
+        _tags(data.get("tags"), token, file, problems),
+        machine,
+    )
 
 
 def _key_line(token: Token, key: str) -> int:
@@ -220,7 +235,15 @@ def _tags(tags: Any, token: Token, file: str, problems: list[Problem]) -> tuple[
     return tuple(str(tag) for tag in tags if tag not in wrong)
 
 
-def _note(draft: _Draft, deck: str, tags: tuple[str, ...], inlines: Inlines, problems: list[Problem]) -> Note:
+def _machine(name: Any, place: Place, problems: list[Problem]) -> str:
+    try:
+        return "" if name is None else machine_name(str(name))
+    except ExpressionError as error:
+        problems.append(place.problem(str(error), error.hint))
+        return ""
+
+
+def _note(draft: _Draft, shared: _Shared, inlines: Inlines, problems: list[Problem]) -> Note:
     parts = [_part(part, inlines, problems) for part in draft.parts]
     clozes = [
         claim
@@ -250,13 +273,14 @@ def _note(draft: _Draft, deck: str, tags: tuple[str, ...], inlines: Inlines, pro
         _id(draft, parts[0].title, problems),
         draft.place,
         kind,
-        deck,
-        tags + names["tags"],
+        shared.deck,
+        shared.tags + names["tags"],
         tuple(parts),
         names["formerly"],
         names["needs"],
         names["covers"],
         extra,
+        _machine(draft.attributes.get("machine"), draft.place, problems) or shared.machine,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proofdeck import units
 from proofdeck.record import Record
@@ -37,11 +37,18 @@ class Call(Record):
     """Sorted by name, so that the same call has one text."""
     numbers: tuple[float, ...] = ()
     """Every number literal of the call: what it vouches for in the sentence around it."""
+    machine: str = ""
+    """For a measurement, or a figure of one: the machine whose record is meant; empty for the only one."""
 
-    def __str__(self) -> str:
+    @property
+    def made(self) -> str:
+        """The call as it is made, whatever the machine."""
         words = [_text(value) for value in self.args]
         words += [f"{name}={_text(value)}" for name, value in self.kwargs]
         return f"{self.function}({', '.join(words)})"
+
+    def __str__(self) -> str:
+        return self.made + (f" @ {self.machine}" if self.machine else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ class Operand(Record):
     def __str__(self) -> str:
         if self.call is None:
             return f"{self.number:g}{' ' + self.unit if self.unit else ''}"
-        return str(self.call) + (f"[{self.key!r}]" if self.key is not None else "")
+        entry = f"[{self.key!r}]" if self.key is not None else ""
+        return self.call.made + entry + str(self.call).removeprefix(self.call.made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def _text(value: Literal) -> str:
 
 
 def parse_call(text: str) -> Call:
-    """Read `module.function(literals)`; raise ExpressionError for anything else."""
+    """Read `module.function(literals)`, perhaps `@ machine`; raise ExpressionError for anything else."""
     operand = parse_operand(text)
     if operand.call is None or operand.key is not None:
         raise ExpressionError("expected a call", "write module.function(arguments)")
@@ -94,8 +102,8 @@ def parse_call(text: str) -> Call:
 
 
 def parse_operand(text: str) -> Operand:
-    """Read a call, or a call with a literal subscript."""
-    source = text.strip()
+    """Read a call, or a call with a literal subscript; either may end in `@ machine`."""
+    source, machine = _at_machine(text.strip())
     try:
         node = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -109,7 +117,24 @@ def parse_operand(text: str) -> Operand:
         if isinstance(literal, bool) or not isinstance(literal, str | int):
             raise ExpressionError("a subscript is a text or a whole number", offset=node.slice.col_offset)
         key, node = literal, node.value
-    return Operand(_call(node), key)
+    call = _call(node)
+    return Operand(replace(call, machine=machine) if machine else call, key)
+
+
+def _at_machine(text: str) -> tuple[str, str]:
+    """Split off `@ machine`; an `@` inside quotes or brackets is followed by more than a name."""
+    found = _AT.search(text)
+    if not found:
+        return text, ""
+    return text[: found.start()], machine_name(found[1], found.start(1))
+
+
+def machine_name(text: str, offset: int = 0) -> str:
+    """Return `text` if a machine can be called so: the device's name in small letters and hyphens."""
+    if not _MACHINE.fullmatch(text):
+        hint = "write it as `proofdeck measure` does: nvidia-h200"
+        raise ExpressionError(f"`{text}` is no machine", hint, offset)
+    return text
 
 
 def _call(node: ast.expr) -> Call:
@@ -191,6 +216,8 @@ def texts(call: Call) -> list[str]:
 
 
 LARGEST = 10**300
+_MACHINE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_AT = re.compile(r"\s*@\s*([^\s@()\[\]'\"]*)$")
 OPERATORS = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "~=": "≈", "~": "≈"}
 _OPERATOR = re.compile(
     r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([(\[{])|([)\]}])|(==|!=|<=|>=|~=|[≈=≠<≤>≥~])"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -144,6 +144,8 @@ class Note(Record):
     """Source items that this note answers."""
     extra: Body = ()
     """A cloze note's text below the thematic break, shown on the back."""
+    machine: str = ""
+    """Whose records its measurements are, where a claim names no machine itself."""
 
     @property
     def title(self) -> str:
@@ -241,3 +243,10 @@ def needs_of(claim: Claim | Image) -> list[Need]:
     if isinstance(claim, Image):
         return [("image", claim.path)]
     return [("call", str(call)) for call in calls_of(claim)]
+
+
+def needs_of_notes(notes: Iterable[Note]) -> tuple[Need, ...]:
+    """Return everything that the claims of `notes` rest on, once each, in reading order."""
+    return tuple(
+        dict.fromkeys(need for note in notes for claim in claims_of(note) for need in needs_of(claim))
+    )

@@ -15,8 +15,9 @@ from proofdeck.draw.figures import UNMEASURED, Drawing, draw, picture_name
 from proofdeck.errors import Problem
 from proofdeck.evidence.gather import Findings, Progress, gather
 from proofdeck.evidence.lock import Result, read_lock
+from proofdeck.evidence.resolve import Facts, unrecorded
 from proofdeck.inspect import Inspection, inspect
-from proofdeck.parse.model import Need, Note, claims_of, needs_of
+from proofdeck.parse.model import Claim, Image, Need, claims_of, needs_of
 from proofdeck.project import Project
 from proofdeck.sources import usable_picture
 from proofdeck.verify import failures
@@ -80,12 +81,14 @@ def read(project: Project, cache: Cache, *, jobs: int = 0, progress: Progress | 
     }
     media = drawn | {name: path for path, name in images.items()}
     problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
-    held = [note.id for _, note in notes if any(faults.get(need) == WAITING for need in _needs(note))]
+    facts = findings.facts
+    held = [note.id for _, note in notes if any(_waits(claim, faults, facts) for claim in claims_of(note))]
     return Reading(project, found, findings, lock, made.notes, media, list(dict.fromkeys(problems)), held)
 
 
-def _needs(note: Note) -> Iterator[Need]:
-    return (need for claim in claims_of(note) for need in needs_of(claim))
+def _waits(claim: Claim | Image, faults: dict[Need, str], facts: Facts) -> bool:
+    """Say whether a claim shows a measurement, an entry of one, or a figure of some that is not there."""
+    return any(faults.get(need) == WAITING for need in needs_of(claim)) or bool(unrecorded(claim, facts))
 
 
 def _drawings(

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from proofdeck.errors import Problem
-from proofdeck.evidence.resolve import Facts, Wrong, judge, problem_of, table_rows, value_text
+from proofdeck.evidence.resolve import (
+    Facts,
+    Unrecorded,
+    Wrong,
+    judge,
+    problem_of,
+    table_rows,
+    value_text,
+)
 from proofdeck.parse.markdown import escape, escape_plain, escape_prose
 from proofdeck.parse.model import (
     Body,
@@ -167,6 +175,8 @@ class _Writer:
                     return self._cloze(claim)
                 case Image():
                     return self._picture(self.context.images[claim.path], claim.alt)
+        except Unrecorded as error:  # nothing is wrong with the claim: a build holds its note back
+            return fault(str(error))
         except Wrong as error:
             assert isinstance(claim, Value | Check | Table)
             self.problems.append(problem_of(claim, error))
@@ -187,7 +197,8 @@ class _Writer:
         # a comparison tests what its calls compute; one with a measurement is as good as the measurement
         tests = "checked" if isinstance(claim, Check) else fact.kind
         kind = "measured" if "measured" in kinds else tests
-        self.card.exhibits.append(Exhibit(kind, claim.text, shown, fact, also=tuple(also)))
+        entry = claim.operand.key if isinstance(claim, Value) else None
+        self.card.exhibits.append(Exhibit(kind, claim.text, shown, fact, also=tuple(also), entry=entry))
 
     def _value(self, claim: Value) -> str:
         text = value_text(claim, self.context.facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from proofdeck.evidence.records import place_of, told_of
 from proofdeck.evidence.resolve import Fact, tried
 from proofdeck.parse.markdown import escape, escape_prose, highlight
 from proofdeck.references import Reference
@@ -25,6 +26,8 @@ class Exhibit:
     reference: Reference | None = None
     also: tuple[Fact, ...] = ()
     """The other side of a comparison of two calls."""
+    entry: str | int | None = None
+    """Which entry of the fact's value the claim shows."""
 
 
 def proof_panel(exhibits: list[Exhibit]) -> str:
@@ -37,11 +40,16 @@ def proof_panel(exhibits: list[Exhibit]) -> str:
     items = "".join(f"<li>{_item(exhibit)}</li>" for exhibit in unique)
     facts = [fact for e in unique for fact in (e.fact, *e.also) if fact]
     sources = {fact.function.name: fact.function.source for fact in facts}
+    places = {place_of(dict(fact.record), dict(fact.libraries)): None for fact in facts if fact.record}
+    where = "".join(f'<p class="record">Measured on {escape_prose(place)}</p>' for place in places)
     code = "".join(
         f"<details><summary><code>{escape(name)}</code></summary>{_source(source)}</details>"
         for name, source in sources.items()
     )
-    return f'<details class="proof"><summary>Proof <span>{summary}</span></summary><ul>{items}</ul>{code}</details>'
+    return (
+        f'<details class="proof"><summary>Proof <span>{summary}</span></summary><ul>{items}</ul>{where}{code}'
+        "</details>"
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -61,9 +69,8 @@ def _item(exhibit: Exhibit) -> str:
     verb = " ✓ " if exhibit.kind == "checked" else " = "
     text = kind + call + (f"{verb}{escape_prose(found)}" if found else " ✓")
     if exhibit.fact.record:
-        record = dict(exhibit.fact.record) | dict(exhibit.fact.libraries)
-        told = ", ".join(f"{key}: {record[key]}" for key in record if key not in ("machine", "system"))
-        text += f'<br><span class="record">{escape_prose(told)}</span>'
+        told = told_of(dict(exhibit.fact.record), exhibit.entry)
+        text += f'<br><span class="record">{escape_prose(told)}</span>' if told else ""
     return text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from proofdeck.evidence.resolve import Facts, Wrong, judge, table_rows, value_text
+from proofdeck.evidence.resolve import Facts, Unrecorded, Wrong, judge, table_rows, value_text
 from proofdeck.parse.model import (
     Check,
     Cite,
@@ -145,6 +145,8 @@ class _Teller:
             return state, "", message
         try:
             shown = self._shown(claim)
+        except Unrecorded as error:
+            return worst([state, "missing"]), "", f"{error}; {error.hint}"
         except Wrong as error:
             wrong = str(error) + (f"; {error.hint}" if error.hint else "")
             return worst([state, "false"]), "", "; ".join(filter(None, (message, wrong)))

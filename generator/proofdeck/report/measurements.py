@@ -83,7 +83,7 @@ def _measured(
         result.call, result.call.partition("(")[0], function.doc if function else "",
         _values(result.value, result.unit), _whole(record.get("samples")), _share(record.get("spread")),
         tuple(_details(record)), str(record.get("device", record.get("machine", ""))), place, result.libraries,
-        str(record.get("date", "")), stale, users.get(result.call, ()),
+        str(record.get("date", "")), stale, users.get(result.key, ()) + users.get(result.call, ()),
     )  # fmt: skip
 
 

@@ -71,18 +71,27 @@ def _mappings(
 
 def _apart(before: Any, unit_before: str, after: Any, unit: str) -> tuple[str, str]:
     """Tell two values with as many digits as their difference takes."""
+    scale = _scale(unit, before, after)
     for digits in ("", ".4g", ".5g", ".6g", ".8g", ".10g", ".12g"):
-        texts = _one(before, unit_before, digits), _one(after, unit, digits)
+        texts = _one(before, unit_before, digits, scale), _one(after, unit, digits, scale)
         if texts[0] != texts[1]:
             return cut(texts[0], LONGEST), cut(texts[1], LONGEST)
     return f"{_exact(before)} {unit_before}", f"{_exact(after)} {unit}"
 
 
-def _one(value: Any, unit: str, digits: str = "") -> str:
+def _scale(unit: str, *values: Any) -> str:
+    """Choose how numbers in `unit` are written, so that the largest of them is easy to read."""
+    if unit.partition("/")[0] in SCALED:
+        return "si"
+    largest = max((abs(v) for v in values if isinstance(v, int | float)), default=0)
+    return ("ms" if largest >= 1e-3 else "µs") if unit == "s" and 0 < largest < 0.1 else ""
+
+
+def _one(value: Any, unit: str, digits: str = "", scale: str = "") -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value if isinstance(value, str) else _exact(value)
     try:
-        return format_value(value, unit, Format("si" if unit.partition("/")[0] in SCALED else "", digits))
+        return format_value(value, unit, Format(scale or _scale(unit, value), digits))
     except FormatError:
         return f"{_exact(value)} {unit}" if unit not in ("", "1", "check", "text", "str") else _exact(value)
 
