@@ -44,7 +44,8 @@ class Failure:
     message: str
 
     def problem(self) -> Problem:
-        return Problem(self.file, self.line, self.column, f"`{self.note}`: {self.expression}: {self.message}")
+        told = f"`{self.note}`: {self.expression}" if self.note else f"`{self.expression}`"
+        return Problem(self.file, self.line, self.column, f"{told}: {self.message}")
 
     def as_json(self) -> dict[str, Any]:
         return {

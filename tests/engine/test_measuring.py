@@ -127,6 +127,9 @@ def test_nothing_is_measured_unasked_and_notes_without_a_record_are_held_back(de
     told = deck.ok("verify", "--json").json
     assert (told["missing"], told["failed"]) == (["speeds.copy()"], [])
     deck.ok("build", "--locked")
+    deck.edit("cards/a.md", "shapes.area()", "shapes.area(5, 6)")
+    told = deck.run("verify", "--locked").err
+    assert "verifiers/evidence.lock: `shapes.area(5, 6)`: has no accepted result" in told
 
 
 def test_a_record_says_what_was_measured_on_what_and_with_which_code(deck: Deck) -> None:

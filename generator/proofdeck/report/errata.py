@@ -53,10 +53,11 @@ def read_errata(
         if digest != table.digest or rows is None:
             rows = said_in((root / table.file).read_bytes())
             fresh.append((table.file, table.digest, rows))
+        # what nobody has measured yet refutes nothing
         errata = [
-            Erratum(said, because, by_place[table.file, line])
+            Erratum(said, because, statement)
             for line, (said, because) in sorted(rows.items())
-            if (table.file, line) in by_place
+            if (statement := by_place.get((table.file, line))) and statement.state != "missing"
         ]
         if errata:
             name = table.file.rpartition("/")[2].removesuffix(".yaml")
