@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,13 +14,11 @@ from proofdeck.errors import UsageError, did_you_mean
 from proofdeck.evidence.code import Code, Function
 from proofdeck.evidence.gather import gather, version
 from proofdeck.evidence.lock import Result, read_lock, write_lock
-from proofdeck.evidence.records import of_entry
 from proofdeck.evidence.runner import Outcome, Task, run
 from proofdeck.guard import exclusive
 from proofdeck.inspect import Inspection, inspect
 from proofdeck.parse.expressions import Call, ExpressionError, parse_call
 from proofdeck.project import Project
-from proofdeck.report.values import told, units_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +41,6 @@ class Reading:
             "record": record,
             "seconds": round(self.seconds, 3),
         }
-
-    def rows(self) -> Iterator[tuple[str, str, str, str, str]]:
-        """Yield name, value, spread, fraction of the roof and error of every entry, as texts."""
-        if self.result is None:
-            return
-        record, value, unit = dict(self.result.record), self.result.value, self.result.unit
-        units = units_of(unit)
-        entries: dict[str | None, Any] = value if isinstance(value, dict) else {None: value}
-        for name, item in entries.items():
-            shares = (of_entry(record, kind, name) for kind in ("spread", "roof"))
-            spread, roof = ("" if share is None else f"{share * 100:.1f}%" for share in shares)
-            error = of_entry(record, "error", name)
-            text = told(item, units.get(name or "", units.get("", "1")))
-            yield name or "", text, spread, roof, "" if error is None else f"{error:.0e}"
 
 
 def measure(

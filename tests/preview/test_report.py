@@ -265,9 +265,10 @@ def test_a_run_of_other_code_is_no_run_of_this_one(tmp_path: Path) -> None:
 
 def test_measurements_tell_value_spread_device_and_whether_they_are_stale(report: Report) -> None:
     (taken,) = report.measured
-    assert [(n, v.replace("\N{NO-BREAK SPACE}", " ")) for n, v in taken.values] == [("median", "2.5 GB/s")]
+    (entry,) = taken.entries
+    assert (entry.name, entry.value.replace("\N{NO-BREAK SPACE}", " ")) == ("", "2.5 GB/s")
+    assert (entry.spread, entry.roof, entry.error) == ("2.0%", "50.0%", "0e+00")
     assert (taken.samples, taken.spread, taken.stale) == ("30", "2 %", True)
-    assert dict(taken.details)["fraction of the hardware's roof"] == "copy 50 %"
     assert taken.device and dict(taken.place)["python"]
     assert [user.id for user in taken.users] == ["measured"]
     (waiting,) = report.waiting

@@ -70,12 +70,14 @@ def _line(indent: str, cells: tuple[str, ...]) -> str:
 
 
 def _tell(reading: Reading, count: str) -> None:
+    from proofdeck.report.measurements import entries_of
+
     if reading.result is None:
         click.echo(f"{count} {reading.call}: {reading.failed}", err=True)
         return
     click.echo(f"{count} {reading.call}  {reading.seconds:.1f} s")
-    for row in reading.rows():
-        click.echo(_line("  ", row))
+    for entry in entries_of(reading.result):
+        click.echo(_line("  ", (entry.name, entry.value, entry.spread, entry.roof, entry.error)))
     for name, why in (dict(reading.result.record).get("skipped") or {}).items():
         click.echo(f"  {name}: skipped, {why}")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from proofdeck.evidence.records import of_entry
 from proofdeck.report.model import User
 from proofdeck.report.values import cut, told, units_of
 
@@ -22,7 +23,21 @@ LABELS = {
     "roof": "fraction of the hardware's roof", "spreads": "spread of each", "skipped": "skipped",
     "conditions": "conditions",
 }  # fmt: skip
+BY_ENTRY = ("spreads", "roof", "error")
+"""Entries of a record that may tell each entry of the value apart."""
 PLACE = ("device", "driver", "cuda", "system", "python")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One number of a record, as texts; what the record does not say is empty."""
+
+    name: str
+    """Empty for a value without entries."""
+    value: str
+    spread: str
+    roof: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +47,7 @@ class Measured:
     call: str
     function: str
     summary: str
-    values: tuple[tuple[str, str], ...]
-    """Name and text of each value; a scalar's is `median`."""
+    entries: tuple[Entry, ...]
     samples: str
     spread: str
     details: tuple[tuple[str, str], ...]
@@ -81,24 +95,33 @@ def _measured(
     place = tuple((key, str(record[key])) for key in PLACE if key in record and key != "device")
     return Measured(
         result.call, result.call.partition("(")[0], function.doc if function else "",
-        _values(result.value, result.unit), _whole(record.get("samples")), _share(record.get("spread")),
-        tuple(_details(record)), str(record.get("device", record.get("machine", ""))), place, result.libraries,
+        tuple(entries_of(result)), _whole(record.get("samples")), _share(record.get("spread")),
+        tuple(_details(record, result.value)), str(record.get("device", record.get("machine", ""))), place, result.libraries,
         str(record.get("date", "")), stale, users.get(result.key, ()) + users.get(result.call, ()),
     )  # fmt: skip
 
 
-def _values(value: Any, unit: str) -> tuple[tuple[str, str], ...]:
-    if isinstance(value, dict):
-        units = units_of(unit)
-        return tuple((key, told(item, units.get(key, units.get("", "1")))) for key, item in value.items())
-    return (("median", told(value, unit)),)
+def entries_of(result: Result) -> Iterator[Entry]:
+    """Yield what a record says of every entry of its value, or of the value itself."""
+    record, units = dict(result.record), units_of(result.unit)
+    entries: dict[str | None, Any] = result.value if isinstance(result.value, dict) else {None: result.value}
+    for name, item in entries.items():
+        shares = (of_entry(record, kind, name) for kind in ("spread", "roof"))
+        spread, roof = ("" if share is None else f"{share * 100:.1f}%" for share in shares)
+        error = of_entry(record, "error", name)
+        text = told(item, units.get(name or "", units.get("", "1")))
+        yield Entry(name or "", text, spread, roof, "" if error is None else f"{error:.0e}")
 
 
-def _details(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _details(record: Mapping[str, Any], value: Any) -> list[tuple[str, str]]:
     """Tell what else a record holds, but for what is empty or told elsewhere."""
     known = (*PLACE, "machine", "date", "samples", "spread")
+    names = value if isinstance(value, dict) else ()
     rows = []
     for key, value in record.items():
+        if key in BY_ENTRY and isinstance(value, dict):  # what the table of entries does not tell
+            alone = not names and len(value) == 1
+            value = {} if alone else {name: item for name, item in value.items() if name not in names}
         if key not in known and value not in ({}, [], "", None):
             tell = _share if key in SHARES else _text
             rows.append((LABELS.get(key, key), tell(value)))
