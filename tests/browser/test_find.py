@@ -88,7 +88,7 @@ def test_every_filter_leaves_its_notes(window: Watched) -> None:
         ("State", "wrong", ["bare", "broken", "wrong"]),
         ("State", "unverified", ["said"]),
         ("State", "stale", ["older"]),
-        ("State", "waiting", ["never"]),
+        ("State", "held back", ["never"]),
         ("Coverage", "some", ["rectangle", "square-trap"]),
         ("Coverage", "book", ["rectangle"]),
     ):

@@ -144,7 +144,7 @@ def test_a_wrong_claim_and_an_unreadable_card_stand_where_they_are(at_small: Any
     assert "not a literal" in page.locator("#broken").inner_text()
     page = at_small.open("cards/speed.html")
     states = [page.locator(f"#{name} .site-state").inner_text() for name in ("taken", "older", "never")]
-    assert states == ["verified", "stale", "waiting"]
+    assert states == ["verified", "stale", "held back"]
 
 
 def test_what_a_card_quotes_is_text(at_small: Any) -> None:

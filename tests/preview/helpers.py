@@ -120,7 +120,7 @@ def engine_sides(learner: Any) -> Shown:
     return found
 
 
-def page_texts(site: Path, states: tuple[str, ...] = ("waiting", "draft")) -> Shown:
+def page_texts(site: Path, states: tuple[str, ...] = ("held back", "draft")) -> Shown:
     """Return the text of both sides of every card on the pages of a site, but for notes in one of `states`."""
     found = {}
     for path in sorted(site.glob("cards/**/*.html")):

@@ -16,7 +16,7 @@ pytest.importorskip("latex2mathml")
 from proofdeck.cache import Cache
 from proofdeck.preview.reading import Reading, read
 from proofdeck.preview.site import write_site
-from proofdeck.preview.topics import NoteView, judge_states, topics_of
+from proofdeck.preview.topics import NoteView, topics_of
 from proofdeck.project import Project
 from tests.engine.helpers import FIGURES, MANIFEST, REFERENCES, Deck, card
 from tests.preview.helpers import DOT, SAID, SPEEDS, Element, text_of, tree
@@ -77,7 +77,6 @@ class Shown:
         self.reading = reading_of(deck)
         assert locks(deck) == before
         self.topics = topics_of(self.reading)
-        judge_states(self.reading, self.topics)
         self.notes = {note.id: note for topic in self.topics for note in topic.notes}
 
     def page(self, name: str) -> Element:
@@ -251,7 +250,7 @@ def test_a_value_that_moved(shown: Callable[..., Shown]) -> None:
 def test_a_measurement_that_nobody_took(shown: Callable[..., Shown]) -> None:
     site = shown(file_with("# Wrong? {#wrong}\n\n{value}`speeds.nobody()`"), {"verifiers/speeds.py": SPEEDS})
     assert site.report.problems == []
-    assert site.state("wrong") == "waiting" and site.report.held_back == site.reading.held == ["wrong"]
+    assert site.state("wrong") == "held back" and site.report.held_back == site.reading.held == ["wrong"]
     assert site.faults("wrong") == ["not measured yet"]
 
 
@@ -262,7 +261,7 @@ def test_a_figure_of_a_measurement_that_nobody_took(shown: Callable[..., Shown])
         {"verifiers/speeds.py": SPEEDS, "figures/measured.py": figure},
     )
     assert site.report.problems == []
-    assert site.state("wrong") == "waiting" and site.faults("wrong") == ["not measured yet"]
+    assert site.state("wrong") == "held back" and site.faults("wrong") == ["not measured yet"]
 
 
 def test_a_stale_measurement(deck_at: Callable[..., Deck], tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from proofdeck.preview.reading import Reading
-from proofdeck.preview.topics import STATES, NoteView, Topic
+from proofdeck.preview.reading import STATES, Reading
+from proofdeck.preview.topics import NoteView, Topic
 from proofdeck.verify import KINDS
 
 

@@ -6,8 +6,9 @@ at once; no lock and no ledger is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from proofdeck.assemble import Built, assemble
 from proofdeck.cache import Cache
@@ -17,13 +18,24 @@ from proofdeck.evidence.gather import Findings, Progress, gather
 from proofdeck.evidence.lock import Result, read_lock
 from proofdeck.evidence.resolve import Facts, unrecorded
 from proofdeck.inspect import Inspection, inspect
-from proofdeck.parse.model import Claim, Image, Need, claims_of, needs_of
+from proofdeck.parse.model import Claim, Image, Need, calls_of, claims_of, needs_of
 from proofdeck.project import Project
 from proofdeck.sources import usable_picture
 from proofdeck.verify import failures
 
 WAITING = "not measured yet"
 """What a card says where it lacks a measurement."""
+
+
+STATES = {
+    "verified": "every claim holds",
+    "wrong": "something is wrong with it",
+    "stale": "a measurement is older than its code",
+    "held back": "it shows a measurement that nobody has taken",
+    "unverified": "nothing on it has been tested",
+    "draft": "it is not finished, and no package holds it",
+}
+"""How a note stands; each note has one of them."""
 
 
 @dataclass
@@ -44,10 +56,28 @@ class Reading:
     held: list[str]
     """Ids of notes that no package holds until somebody takes a measurement that they show."""
 
-    def states(self, needs: Iterable[Need]) -> set[str]:
-        """Return how the calls among `needs` stand: `accepted`, `new`, `moved`, `failed`, `stale`, `missing`."""
-        verdicts = self.findings.verdicts
-        return {verdicts[key].state if key in verdicts else "failed" for kind, key in needs if kind == "call"}
+    @cached_property
+    def standing(self) -> dict[tuple[str, int], str]:
+        """How every note of a card file stands, by its file and line."""
+        wrong = {
+            (source.file, heads[-1].line)
+            for problem in self.problems
+            if (source := self.found.by_file.get(problem.file))
+            and (heads := [head for head in source.heads if head.line <= problem.line])
+        }
+        verdicts, held = self.findings.verdicts, set(self.held)
+        found = {}
+        for source in self.found.sources:
+            for head, note in zip(source.heads, source.notes, strict=True):
+                calls = {str(call) for claim in claims_of(note) for call in calls_of(claim)}
+                states = {verdicts[call].state if call in verdicts else "failed" for call in calls}
+                marks = {
+                    "wrong": (source.file, head.line) in wrong or states & {"failed", "moved"},
+                    "draft": "draft" in head.tags, "unverified": "unverified" in head.tags,
+                    "held back": head.id in held, "stale": "stale" in states, "verified": True,
+                }  # fmt: skip
+                found[source.file, head.line] = next(mark for mark, holds in marks.items() if holds)
+        return found
 
 
 def read(project: Project, cache: Cache, *, jobs: int = 0, progress: Progress | None = None) -> Reading:

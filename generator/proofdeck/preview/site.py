@@ -20,9 +20,9 @@ from proofdeck.parallel import no_collector
 from proofdeck.preview.folder import Folder
 from proofdeck.preview.home import shelves, summary
 from proofdeck.preview.links import to_root
-from proofdeck.preview.reading import Reading, read
+from proofdeck.preview.reading import STATES, Reading, read
 from proofdeck.preview.search import index_of
-from proofdeck.preview.topics import STATES, NoteView, Topic, cards_of, functions_of, judge_states, topics_of
+from proofdeck.preview.topics import NoteView, Topic, cards_of, functions_of, topics_of
 from proofdeck.project import Project
 from proofdeck.report.pages import pages as evidence_pages
 
@@ -68,7 +68,6 @@ def write_site(
     with exclusive(project), no_collector(), Cache(project.state).closing() as cache:
         reading = read(project, cache, jobs=jobs, progress=progress)
         topics = topics_of(reading)
-        judge_states(reading, topics)
         notes = [note for topic in topics for note in topic.notes]
         common = _common(reading, topics, live)
         for path, text in _pages(reading, topics, common, cache):
@@ -79,7 +78,7 @@ def write_site(
         for path, text in _assets(notes, reading):
             folder.write(path, text.encode("utf-8", "surrogatepass"))
     folder.finish()
-    held = [note.id for note in notes if note.state == "waiting"]
+    held = [note.id for note in notes if note.state == "held back"]
     return SiteReport(
         str(out), pages, len(notes), sum(note.cards for note in notes), len(reading.media), folder.written,
         folder.removed, reading.problems, held, time.perf_counter() - begin,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,23 +15,12 @@ from proofdeck.assemble import Built
 from proofdeck.errors import Problem
 from proofdeck.listing import evidence_counts
 from proofdeck.package.notetypes import NOTE_TYPES
-from proofdeck.parse.model import calls_of, claims_of
 from proofdeck.preview.formulas import typeset
 from proofdeck.preview.links import module_page, to_root, topic_page
 from proofdeck.preview.reading import Reading
 from proofdeck.preview.sides import Sides, sides
 from proofdeck.sources import Head, Source
 from proofdeck.verify import KINDS
-
-STATES = {
-    "verified": "every claim holds",
-    "wrong": "something is wrong with it",
-    "stale": "a measurement is older than its code",
-    "waiting": "nobody has taken a measurement that it shows",
-    "unverified": "nothing on it has been tested",
-    "draft": "it is not finished, and no package holds it",
-}
-"""How a note stands; each note has one of them."""
 
 
 @dataclass
@@ -46,6 +35,7 @@ class NoteView:
     covers: tuple[str, ...]
     kinds: Counter[str]
     state: str
+    """How it stands: one of STATES."""
     page: str
     file: str
     line: int
@@ -91,7 +81,12 @@ def topics_of(reading: Reading) -> list[Topic]:
     for source in sources:
         problems = wrong.get(source.file, [])
         built = {note.line: note for note in reading.built.get(source.file, ())}
-        notes = [_view(source, head, counts[head.id], built.get(head.line)) for head in source.heads]
+        notes = [
+            _view(
+                source, head, counts[head.id], reading.standing[source.file, head.line], built.get(head.line)
+            )
+            for head in source.heads
+        ]
         title = _deck_title(source)
         if titles[title] != 1:
             title = re.sub(r"[-_]+", " ", source.file.rpartition("/")[2].removesuffix(".md")).capitalize()
@@ -106,9 +101,9 @@ def _deck_title(source: Source) -> str:
     return decks.pop().rpartition("::")[2] if len(decks) == 1 else ""
 
 
-def _view(source: Source, head: Head, kinds: Counter[str], built: Built | None) -> NoteView:
+def _view(source: Source, head: Head, kinds: Counter[str], state: str, built: Built | None) -> NoteView:
     return NoteView(
-        head.id, head.title or head.id, head.type, head.deck, head.tags, head.covers, kinds, "verified",
+        head.id, head.title or head.id, head.type, head.deck, head.tags, head.covers, kinds, state,
         topic_page(source.file), source.file, head.line, len(built.row.ordinals) if built else 0,
     )  # fmt: skip
 
@@ -120,32 +115,6 @@ def _shared_out(notes: list[NoteView], problems: list[Problem]) -> list[Problem]
         mine = [note for note in notes if note.line <= problem.line]
         (mine[-1].problems if mine else loose).append(problem)
     return loose
-
-
-def judge_states(reading: Reading, topics: Iterable[Topic]) -> None:
-    """Set the state of every note."""
-    held = set(reading.held)
-    for topic in topics:
-        needs = _needs_by_note(reading.found.by_file[topic.file])
-        for note in topic.notes:
-            states = reading.states(needs.get(note.id, ()))
-            if note.problems or states & {"failed", "moved"}:
-                note.state = "wrong"
-            elif "draft" in note.tags:
-                note.state = "draft"
-            elif "unverified" in note.tags:
-                note.state = "unverified"
-            elif note.id in held:
-                note.state = "waiting"
-            elif "stale" in states:
-                note.state = "stale"
-
-
-def _needs_by_note(source: Source) -> dict[str, list[tuple[str, str]]]:
-    return {
-        note.id: [("call", str(call)) for claim in claims_of(note) for call in calls_of(claim)]
-        for note in source.notes
-    }
 
 
 def cards_of(note: Built, tags: str, page: str) -> Iterator[Sides]:

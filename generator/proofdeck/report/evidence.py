@@ -18,7 +18,7 @@ from proofdeck.report.errata import Chapter, read_errata
 from proofdeck.report.functions import Called, Documented, read_functions
 from proofdeck.report.history import History, read_history
 from proofdeck.report.measurements import Measured, Waiting, read_measurements
-from proofdeck.report.model import User, worst
+from proofdeck.report.model import User
 from proofdeck.report.values import told
 from proofdeck.report.witnesses import read_witnesses
 from proofdeck.verify import KINDS
@@ -40,7 +40,7 @@ class Summary:
     checks: int = 0
     """Checks of those rows."""
     notes: Counter[str] = field(default_factory=Counter)
-    """Notes that are `verified`, `wrong`, `stale`, `held back`, `unverified`, `draft`."""
+    """Notes by how they stand."""
     functions: int = 0
     alone: list[str] = field(default_factory=list)
     """Verifiers without a witness."""
@@ -129,14 +129,11 @@ def _value(verdict: Verdict) -> str:
 
 def _summary(reading: Reading, report: Report) -> Summary:
     summary = Summary(cards={kind: Counter() for kind in KINDS})
-    by_note: dict[str, list[str]] = {}
     for claim in report.claims.cards:
         summary.cards[claim.kind][claim.state] += 1
-        by_note.setdefault(claim.user.id, []).append(claim.state)
     summary.statements = Counter(statement.state for statement in report.claims.statements)
     summary.checks = sum(len(statement.checks) for statement in report.claims.statements)
-    for note in report.claims.notes.values():
-        summary.notes[_standing(note, worst(by_note.get(note.id, [])))] += 1
+    summary.notes = Counter(reading.standing.values())
     functions = [each for module in report.modules.values() for each in module]
     summary.functions = len(functions)
     measuring = {name for name, f in reading.found.code.functions.items() if f.kind == "measurement"}
@@ -148,15 +145,6 @@ def _summary(reading: Reading, report: Report) -> Summary:
     dates = Counter(called.accepted for called in report.calls.values() if called.accepted)
     summary.ages = sorted(dates.items(), reverse=True)
     return summary
-
-
-def _standing(note: User, state: str) -> str:
-    """Return how a note stands in one word; a draft and what is unverified need not hold yet."""
-    if note.marks:
-        return note.marks[0]
-    return {"new": "verified", "accepted": "verified", "untested": "verified", "stale": "stale"}.get(
-        state, "wrong"
-    )
 
 
 def failing(report: Report) -> bool:
