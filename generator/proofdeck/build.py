@@ -11,6 +11,7 @@ from proofdeck.assemble import assemble
 from proofdeck.cache import Cache
 from proofdeck.draw.figures import UNMEASURED, Drawing, draw, picture_name, tidy
 from proofdeck.errors import ContentError, Problem, UsageError, did_you_mean
+from proofdeck.evidence.closures import remember_closures
 from proofdeck.evidence.gather import Findings, Progress, gather
 from proofdeck.evidence.lock import read_lock
 from proofdeck.guard import exclusive
@@ -69,6 +70,7 @@ def build(
         found.require_clean()
         report, findings = _evidence(project, found, cache, locked, allow_stale, jobs, progress)
         drawings = _drawings(project, found, locked, jobs)
+        remember_closures(found.code, cache)
         images = {path: picture_name(project.root, path) for path in found.needs("image")}
         files = [file for manifest in manifests for file in found.selection[manifest.name]]
         made = assemble(found, files, findings, drawings, images, cache, drafts=drafts)

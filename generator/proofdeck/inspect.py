@@ -8,6 +8,7 @@ from functools import cached_property
 
 from proofdeck.cache import Cache, engine_fingerprint
 from proofdeck.errors import ContentError, Problem, did_you_mean
+from proofdeck.evidence.closures import recall_closures
 from proofdeck.evidence.code import Code
 from proofdeck.machines import machine_problems, on_machines
 from proofdeck.parse.model import Claim, Image, Need, Place, claims_of, needs_of
@@ -108,6 +109,7 @@ def _code(project: Project, cache: Cache) -> Code:
             if before.get(file) != digest
         ],
     )
+    recall_closures(code, cache)
     return code
 
 

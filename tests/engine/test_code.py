@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from proofdeck.evidence.code import Code
+from proofdeck.cache import Cache
+from proofdeck.evidence.closures import recall_closures, remember_closures
+from proofdeck.evidence.code import Closure, Code
 
 from .helpers import Case, cases, files_of, make_deck, verifier_source
 
@@ -159,3 +161,30 @@ def test_a_file_with_a_syntax_error_is_told_with_its_place(tmp_path: Path) -> No
 def test_no_file_breaks_the_reader(text: str, tmp_path: Path) -> None:
     make_deck(tmp_path, {"verifiers/m.py": text})
     Code(tmp_path)
+
+
+def test_what_an_earlier_run_found_is_taken_over_while_nothing_it_looked_at_changed(tmp_path: Path) -> None:
+    body = "from helpers import h\nimport later\nreturn h() + later.x"
+    deck = make_deck(tmp_path, {"verifiers/m.py": verifier_source(body), "helpers.py": "def h(): return 1\n"})
+    with Cache(tmp_path / ".proofdeck").closing() as cache:
+
+        def found() -> tuple[int, Closure]:
+            """How many closures are recalled, and the one behind m.f; it is remembered."""
+            code = Code(tmp_path)
+            recall_closures(code, cache)
+            recalled, closure = code.recalled, code.closure("verifiers", "m.f")
+            assert closure == Code(tmp_path).closure("verifiers", "m.f")
+            remember_closures(code, cache)
+            return recalled, closure
+
+        seen = [found(), found()]
+        deck.edit("helpers.py", "return 1", "return 2")  # a module outside verifiers/
+        seen += [found(), found()]
+        deck.write("later.py", "x = 1\n")  # a library becomes a module of the project
+        seen += [found(), found()]
+        (tmp_path / "later.py").unlink()
+        deck.write("later/data.txt", "")  # or a folder, which holds a namespace package
+        seen += [found(), found()]
+    assert [recalled for recalled, _ in seen] == [0, 1] * 4
+    assert [closure[1] for _, closure in seen[::2]] == [("later",), ("later",), (), ()]
+    assert len({closure[0] for _, closure in seen}) == 3  # an empty package has no code

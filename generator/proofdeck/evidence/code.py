@@ -277,6 +277,10 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
 }
 
 
+Closure = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""Hash, third-party libraries, and measurements behind a function."""
+
+
 class Code:
     """Every module under the project root that a call may reach, and the hashes of functions."""
 
@@ -286,7 +290,11 @@ class Code:
         self.remembered = remembered if remembered is not None else {}
         self.modules: dict[str, Module | None] = {}
         self.files: dict[str, str] = {}
-        self._hashes: dict[tuple[str, str], tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
+        self.folders: dict[str, bool] = {}
+        """Folders that were asked for as packages, and whether they are there."""
+        self.closures: dict[tuple[str, str], Closure] = {}
+        self.recalled = 0
+        """How many of them an earlier run had found."""
         self.functions: dict[str, Function] = {}
         """Verifiers and measurements by dotted name."""
         self.figures: dict[str, Function] = {}
@@ -322,14 +330,24 @@ class Code:
             self.remembered[file] = known
         return known[1]
 
-    def closure(self, folder: str, dotted: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    def folder(self, name: str) -> bool:
+        """Say whether the project has a folder for the package `name`."""
+        if name not in self.folders:
+            self.folders[name] = self.root.joinpath(*name.split(".")).is_dir()
+        return self.folders[name]
+
+    def digest(self, name: str) -> str:
+        """Return the digest of the local module `name`, empty where there is none."""
+        return self.remembered[self.files[name]][0] if self.module(name) else ""
+
+    def closure(self, folder: str, dotted: str) -> Closure:
         """Return hash, third-party libraries, and measurements behind the function `dotted` of `folder`."""
-        known = self._hashes.get((folder, dotted))
+        known = self.closures.get((folder, dotted))
         if known is None:
-            known = self._hashes[folder, dotted] = self.fresh_closure(folder, dotted)
+            known = self.closures[folder, dotted] = self.fresh_closure(folder, dotted)
         return known
 
-    def fresh_closure(self, folder: str, dotted: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    def fresh_closure(self, folder: str, dotted: str) -> Closure:
         """Return what `closure` returns, from the modules as they are now."""
         module_name, _, function = f"{folder}.{dotted}".rpartition(".")
         walk = _Closure(self)
@@ -423,7 +441,7 @@ class _Closure:
                 self._queue += [(star, head) for star in module.stars]
 
     def _local(self, target: str) -> bool:
-        return self.code.module(target) is not None or (self.code.root / target.replace(".", "/")).is_dir()
+        return self.code.module(target) is not None or self.code.folder(target)
 
     def _library(self, target: str) -> None:
         top = target.partition(".")[0]

@@ -20,6 +20,7 @@ from functools import cache as memoise
 from typing import Any
 
 from proofdeck.cache import Cache, digest_of
+from proofdeck.evidence.closures import remember_closures
 from proofdeck.evidence.code import Code, Function
 from proofdeck.evidence.lock import Result, same
 from proofdeck.evidence.resolve import Fact
@@ -116,6 +117,7 @@ def gather(
             waiting.append((call, function, digest, here))
     _run(project, waiting, lock, cache, findings, everything, jobs, progress)
     findings.cached = len(findings.verdicts) - findings.ran
+    remember_closures(code, cache)
     return findings
 
 
