@@ -82,17 +82,19 @@ def knee() -> Any:
 
 @figure
 def attention_speed() -> Any:
-    """Speed-up of flash attention over plain bf16 attention and over the math kernel, against length."""
+    """Speed-up of flash attention and of cuDNN's over plain bf16 attention and the math kernel, against length."""
     fig, ax = _axes()
-    records = [(n, attention.forward(tokens=n)) for n in LENGTHS]
-    for name, colour, told in (
-        ("over plain", "C0", "over plain bf16"),
-        ("over math", "C1", "over the math kernel"),
-        ("over efficient", "C2", "over memory-efficient"),
+    forward = [(n, attention.forward(tokens=n)) for n in LENGTHS]
+    backward = [(n, attention.backward(tokens=n)) for n in LENGTHS]
+    for records, slow, fast, style, told in (
+        (forward, "plain", "flash", "C0o-", "flash over plain bf16"),
+        (backward, "plain", "flash", "C0s--", "the same, backward"),
+        (forward, "plain", "cudnn", "C2o-", "cuDNN over plain bf16"),
+        (forward, "math", "flash", "C1o-", "flash over math kernel"),
     ):
-        points = [(n, r[name]) for n, r in records if name in r]
+        points = [(n, r[slow] / r[fast]) for n, r in records if slow in r and fast in r]
         if points:
-            ax.plot(*zip(*points, strict=True), "o-", color=colour, label=told)
+            ax.plot(*zip(*points, strict=True), style, label=told)
     ax.axhspan(2, 4, color="C3", alpha=0.15, linewidth=0)
     ax.text(LENGTHS[-1], 3, "2–4×", color="C3", ha="right", va="center")
     _powers(ax, LENGTHS)
@@ -106,7 +108,7 @@ def attention_memory() -> Any:
     """Peak memory of an attention forward of one sequence against its length, plain, math kernel and flash."""
     fig, ax = _axes()
     records = [(n, attention.forward(tokens=n)) for n in LENGTHS]
-    for name, colour in (("plain", "C0"), ("math", "C1"), ("flash", "C2")):
+    for name, colour in (("plain", "C0"), ("math", "C1"), ("flash", "C2"), ("cudnn", "C4")):
         # a short sequence was timed in a batch of many
         points = [
             (n, r[f"{name} memory"] / max(1, attention.TOKENS // n) / 1e9)

@@ -17,33 +17,11 @@ from proofdeck.api import MARK
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+from tests.kernels.sizes import SMALL, function_of  # noqa: E402
 from verifiers.kernels import attention, fusion, products, timing  # noqa: E402
 
 CARDS = Path(__file__).parents[2] / "cards" / "gpu"
-SMALL: dict[str, dict[str, Any]] = {
-    "ceilings.copy": {"mib": 1},
-    "gemm.rate": {"n": 64, "dtype": "bf16"},
-    "gemm.linear": {"batch": 4, "width": 64},
-    "gemm.knee": {"width": 64, "largest": 64},
-    "attention.forward": {"tokens": 32, "head_dim": 16, "heads": 2},
-    "attention.backward": {"tokens": 32, "head_dim": 16, "heads": 2},
-    "decode.attention": {"tokens": 70, "batch": 1, "heads": 8, "head_dim": 16},
-    "decode.quantised": {"tokens": 70, "batch": 1, "key_heads": 2, "head_dim": 16},
-    "decode.recompute": {"tokens": 16, "layers": 1, "width": 64, "heads": 4},
-    "fusion.op": {"name": "softmax", "rows": 5, "columns": 64},
-    "training.backward": {"width": 64, "tokens": 32, "layers": 1},
-    "training.checkpointing": {"width": 64, "tokens": 32, "layers": 2},
-    "training.optimiser": {"tensors": 3, "elements": 64},
-    "training.precision": {"width": 64, "tokens": 32, "layers": 1},
-    "training.accumulation": {"parts": 2, "width": 64, "tokens": 32, "layers": 1},
-    "launch.chain": {"ops": 4, "size": 16},
-    "launch.step": {"layers": 1, "width": 64, "heads": 4, "tokens": 16},
-    "serving.lora": {"tokens": 4, "width": 64, "rank": 4},
-    "serving.experts": {"tokens": 32, "count": 4, "width": 64, "hidden": 32},
-    "serving.verify": {"k": 3, "context": 16, "layers": 1, "width": 64, "heads": 4},
-    "serving.sampling": {"vocabulary": 500, "batch": 4},
-}
-ON_GPU = re.compile(r"memory|saving|efficient|graph|triton|fused")
+ON_GPU = re.compile(r"memory|saving|efficient|cudnn|graph|triton|fused")
 """Entries that need the CUDA allocator, a CUDA kernel, or Triton."""
 SHOWN = re.compile(r"kernels\.([a-z_]+\.[a-z_]+)(\([^()]*\))(?:\[\"([^\"]+)\"\])?")
 
@@ -52,11 +30,6 @@ SHOWN = re.compile(r"kernels\.([a-z_]+\.[a-z_]+)(\([^()]*\))(?:\[\"([^\"]+)\"\])
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the compiler, which takes most of a minute on a CPU."""
     monkeypatch.setattr(timing, "compiled", lambda function: function)
-
-
-def function_of(name: str) -> Any:
-    module, _, function = name.partition(".")
-    return getattr(importlib.import_module(f"verifiers.kernels.{module}"), function)
 
 
 def shown() -> list[tuple[str, str, str]]:
@@ -91,13 +64,51 @@ def test_runs_small_and_has_what_cards_show(name: str) -> None:
     for called, arguments, key in shown():
         if called != name:
             continue
-        call = ast.parse("f" + arguments, mode="eval").body
-        assert isinstance(call, ast.Call)
-        keywords = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
-        inspect.signature(function_of(name)).bind(*map(ast.literal_eval, call.args), **keywords)
+        arguments_of(name, arguments)
         assert bool(key) == isinstance(value, dict)
         if key and name != "fusion.op":
             assert key in value or ON_GPU.search(key) or key.endswith("cost"), key
+
+
+def arguments_of(name: str, arguments: str) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    call = ast.parse("f" + arguments, mode="eval").body
+    assert isinstance(call, ast.Call)
+    keywords = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
+    bound = inspect.signature(function_of(name)).bind(*map(ast.literal_eval, call.args), **keywords)
+    return name, tuple(sorted(bound.arguments.items()))
+
+
+def test_figures_draw_only_what_cards_have_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what a card shows is measured; a figure that wants more could never be drawn."""
+    pytest.importorskip("matplotlib")
+    from figures import kernels
+
+    class Record(dict[str, float]):
+        def __missing__(self, key: str) -> float:
+            return 1.5
+
+    asked = set()
+
+    def recorder(name: str) -> Any:
+        signature = inspect.signature(function_of(name))
+
+        def record(*args: Any, **kwargs: Any) -> Any:
+            asked.add((name, tuple(sorted(signature.bind(*args, **kwargs).arguments.items()))))
+            return 2.0 if name in ("ceilings.copy", "gemm.rate") else Record()
+
+        return record
+
+    for name in SMALL:
+        module, _, function = name.partition(".")
+        target = importlib.import_module(f"verifiers.kernels.{module}")
+        monkeypatch.setattr(target, function, recorder(name))
+    figures = [f for f in vars(kernels).values() if getattr(getattr(f, MARK, None), "kind", "") == "figure"]
+    assert len(figures) == 6
+    for draw in figures:
+        draw()
+    monkeypatch.undo()
+    assert len(asked) > 20
+    assert asked <= {arguments_of(name, arguments) for name, arguments, _ in shown()}
 
 
 @pytest.mark.parametrize("name", fusion.CASES)
@@ -119,7 +130,7 @@ def test_a_wrong_kernel_is_never_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(fusion.CASES, "softmax", lambda rows, columns: wrong)
     with pytest.raises(AssertionError, match="relative error"):
         fusion.op("softmax", rows=4, columns=64)
-    monkeypatch.setattr(torch, "mm", lambda a, b: torch.full((a.shape[0], b.shape[1]), float("nan")))
+    monkeypatch.setattr(torch, "mm", lambda a, b: a.new_full((a.shape[0], b.shape[1]), float("nan")))
     with pytest.raises(AssertionError, match="nan"):
         products.product("fp32", 8, 8, 8)
 

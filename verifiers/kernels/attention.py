@@ -9,18 +9,20 @@ from proofdeck import measurement
 from verifiers.kernels import ceilings, timing
 
 TOKENS = 16384
-"""Tokens in all: short sequences come in larger batches, so that the work per size is comparable."""
-KERNELS = {"math": "MATH", "efficient": "EFFICIENT_ATTENTION", "flash": "FLASH_ATTENTION"}
+"""Tokens in all on a GPU: short sequences come in larger batches, so that the work per size is comparable."""
+KERNELS = {
+    "math": "MATH", "efficient": "EFFICIENT_ATTENTION", "flash": "FLASH_ATTENTION", "cudnn": "CUDNN_ATTENTION",
+}  # fmt: skip
 LIMIT = 2e-2
 
 
 @measurement
 def forward(tokens: int, head_dim: int = 128, causal: bool = True, heads: int = 16) -> dict[str, Any]:
-    """Forward of bf16 attention: plain (op by op in bf16), and the library's math, efficient and flash kernels.
+    """Forward of bf16 attention: plain (op by op in bf16), and the library's math, efficient, flash and cuDNN kernels.
 
     Formula: a kernel's entry is its median time; `over plain` = plain / flash, and so on;
         rate = 4 · batch · heads · tokens² · head_dim / time, half of it when causal.
-    Unit: s, plain memory=B, math memory=B, efficient memory=B, flash memory=B, over plain=1, over math=1, over efficient=1, plain memory ratio=1, math memory ratio=1, flash rate=FLOP/s, flash share=1
+    Unit: s, plain memory=B, math memory=B, efficient memory=B, flash memory=B, cudnn memory=B, over plain=1, over math=1, over efficient=1, over cudnn=1, plain memory ratio=1, math memory ratio=1, flash rate=FLOP/s, flash share=1, cudnn rate=FLOP/s, cudnn share=1
     Source: dao2023
     """
     batch = _batch(tokens, head_dim, heads)
@@ -39,7 +41,7 @@ def backward(tokens: int, head_dim: int = 128, causal: bool = True, heads: int =
     """Backward of bf16 attention by kernel; memory is the peak of forward and backward together.
 
     Formula: as of the forward, with 2.5 times its FLOPs: five products of matrices where it has two.
-    Unit: s, plain memory=B, math memory=B, efficient memory=B, flash memory=B, over plain=1, over math=1, over efficient=1, plain memory ratio=1, math memory ratio=1, flash rate=FLOP/s, flash share=1
+    Unit: s, plain memory=B, math memory=B, efficient memory=B, flash memory=B, cudnn memory=B, over plain=1, over math=1, over efficient=1, over cudnn=1, plain memory ratio=1, math memory ratio=1, flash rate=FLOP/s, flash share=1, cudnn rate=FLOP/s, cudnn share=1
     Source: dao2023
     """
     batch = _batch(tokens, head_dim, heads)
@@ -177,6 +179,9 @@ def _report(
     for name in ("plain", "math"):
         if value.get(f"{name} memory") and value.get("flash memory"):
             value[f"{name} memory ratio"] = value[f"{name} memory"] / value["flash memory"]
-    value |= {"flash rate": flops / flash, "flash share": flops / flash / ceilings.product_rate("bf16")}
+    for name in ("flash", "cudnn"):
+        if name in samples:
+            rate = flops / value[name]
+            value |= {f"{name} rate": rate, f"{name} share": rate / ceilings.product_rate("bf16")}
     roofs = {name: floor / s.median for name, s in samples.items()}
     return timing.report(value, samples, errors, roofs, skipped, **conditions)

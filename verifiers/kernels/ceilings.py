@@ -8,6 +8,11 @@ from typing import Any
 from proofdeck import measurement
 from verifiers.kernels import products, timing
 
+COPIED = {"cuda": 2048, "cpu": 16}
+"""MiB of the copy against which kernels are held."""
+WIDTH = {"cuda": 8192, "cpu": 256}
+"""Size of the product against which they are held."""
+
 
 @measurement
 def copy(mib: int = 4096) -> dict[str, Any]:
@@ -30,20 +35,20 @@ def _copied(mib: int) -> tuple[timing.Sample, float]:
     target = torch.full_like(source, float("nan"))
     target.copy_(source)
     error = timing.error(target, source, 0.0)
-    return timing.clock({"copy": lambda: target.copy_(source)})["copy"], error
+    return timing.clock({"copy": lambda: target.copy_(source)}, writes=True)["copy"], error
 
 
 @lru_cache
 def copy_rate() -> float:
     """Return this device's copy bandwidth in B/s, measured once a process."""
-    mib = 2048 if timing.device() == "cuda" else 16
+    mib = COPIED[timing.device()]
     return 2 * mib * 2**20 / _copied(mib)[0].median
 
 
 @lru_cache
 def product_rate(dtype: str) -> float:
     """Return this device's rate for a large matrix product in FLOP/s, measured once a process."""
-    n = 8192 if timing.device() == "cuda" else 256
+    n = WIDTH[timing.device()]
     work = products.product(dtype, n, n, n)
     rate = 2 * n**3 / timing.clock({dtype: work.run})[dtype].median
     timing.release()

@@ -70,6 +70,7 @@ def _cache(batch: int, key_heads: int, group: int, tokens: int, head_dim: int) -
 def _kernels(q: Any, k: Any, v: Any) -> dict[str, Callable[[], Any]]:
     """Return ways to attend from q (lines, group, width) to k and v (lines, tokens, width)."""
     import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.nn.functional import scaled_dot_product_attention
 
     def products() -> Any:
@@ -78,7 +79,13 @@ def _kernels(q: Any, k: Any, v: Any) -> dict[str, Callable[[], Any]]:
     def library() -> Any:  # a group's queries stand where a sequence's would
         return scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
 
-    return {"products": products, "library": library, "triton": lambda: _fused().decode(q, k, v)}
+    def flash() -> Any:  # which kernel the library picks by itself depends on its version
+        with sdpa_kernel([SDPBackend.FLASH_ATTENTION]):
+            return library()
+
+    return {
+        "products": products, "library": library, "flash": flash, "triton": lambda: _fused().decode(q, k, v),
+    }  # fmt: skip
 
 
 def _checked(
@@ -104,8 +111,8 @@ def quantised(
 ) -> dict[str, Any]:
     """Decode attention over an int8 cache (one scale a token and head) against fp16.
 
-    Formula: unpacked writes the cache out in fp16 before attending; fused widens it inside the kernel;
-        bytes of the int8 cache count its scales.
+    Formula: fp16 is the fastest kernel's time; unpacked writes the cache out in fp16 before attending; fused
+        widens it inside the kernel; bytes of the int8 cache count its scales.
     Unit: s, fp16 bytes=B, int8 bytes=B, byte ratio=1, unpacked speedup=1, fused speedup=1, fused share=1, cache error=1
     Source: definition
     """
@@ -117,7 +124,8 @@ def quantised(
     plain = _kernels(q, k, v)
 
     def unpacked() -> Any:
-        keys, values = ((x * s[..., None]).to(q.dtype) for x, s in ((k8, k_scale), (v8, v_scale)))
+        # scales in fp16, or the product would be an fp32 tensor of twice the bytes
+        keys, values = (x * s[..., None].to(q.dtype) for x, s in ((k8, k_scale), (v8, v_scale)))
         return _kernels(q, keys, values)["products"]()
 
     errors: dict[str, float] = {}
@@ -131,7 +139,7 @@ def quantised(
         return make
 
     runs = {
-        "fp16 products": plain["products"], "fp16 triton": plain["triton"], "unpacked": unpacked,
+        **{f"fp16 {name}": run for name, run in plain.items()}, "unpacked": unpacked,
         "fused": lambda: _fused().decode(q, k8, v8, (k_scale, v_scale)),
     }  # fmt: skip
     functions, skipped = timing.usable({name: checked(name, run) for name, run in runs.items()})
@@ -177,11 +185,7 @@ def recompute(tokens: int, layers: int = 4, width: int = 4096, heads: int = 32) 
     timing.positive(tokens=tokens, layers=layers)
     stack = [decoder.layer(width, heads, seed=seed) for seed in range(layers)]
     bf16 = timing.dtype_of("bf16")
-    shape = (1, heads, tokens - 1, width // heads)
-    caches = [
-        tuple(timing.random(*shape, dtype=bf16, seed=90 + 2 * n + side) for side in (0, 1))
-        for n in range(layers)
-    ]
+    caches = [decoder.cache(heads, tokens - 1, 1, width // heads, seed=90 + 2 * n) for n in range(layers)]
     prefix = timing.random(1, tokens, width, dtype=bf16, seed=80)
 
     def cached() -> Any:
@@ -214,7 +218,9 @@ def _cached_error(part: decoder.Layer, width: int, heads: int) -> float:
     from torch.nn.functional import linear, rms_norm
 
     x = timing.random(1, 32, width, dtype=timing.dtype_of("bf16"), seed=7)
-    _, k, v = linear(rms_norm(x, (width,)), part.qkv).chunk(3, -1)
-    keys, values = (t[:, :-1].view(1, 31, heads, -1).transpose(1, 2) for t in (k, v))
+    _, k, v = linear(rms_norm(x, (width,), eps=decoder.EPS), part.qkv).chunk(3, -1)
+    keys, values = (t.reshape(1, 32, heads, -1).transpose(1, 2).contiguous() for t in (k, v))
+    for t in (keys, values):
+        t[:, :, -1:] = float("nan")  # the layer must write the last token's own
     expected = decoder.forward(decoder.double(part), x.double())[:, -1:]
     return timing.error(decoder.forward(part, x[:, -1:], (keys, values)), expected, LIMIT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from verifiers.kernels import timing
@@ -39,23 +40,44 @@ def layer(width: int, heads: int, dtype: str = "bf16", seed: int = 0) -> Layer:
     )  # fmt: skip
 
 
-def forward(part: Layer, x: Any, cache: tuple[Any, Any] | None = None) -> Any:
-    """Run the layer on x (batch, new tokens, width); a cache holds earlier keys and values."""
+EPS = 1e-5
+"""Named, since the default depends on the data type: 0.8 % in bf16."""
+
+
+def cache(heads: int, context: int, new: int, head_dim: int, seed: int = 0) -> tuple[Any, Any]:
+    """Return bf16 keys and values of `context` earlier tokens of one sequence, with room for `new` ones."""
+    shape, kind = (1, heads, context + new, head_dim), timing.dtype_of("bf16")
+    return timing.random(*shape, dtype=kind, seed=seed), timing.random(*shape, dtype=kind, seed=seed + 1)
+
+
+@lru_cache(maxsize=4)
+def _visible(new: int, old: int, device: Any) -> Any:  # made once, not in every layer of every step
     import torch
+
+    return torch.ones(new, old + new, dtype=torch.bool, device=device).tril(old)
+
+
+def forward(part: Layer, x: Any, cache: tuple[Any, Any] | None = None) -> Any:
+    """Run the layer on x (batch, new tokens, width).
+
+    A cache holds earlier keys and values and room for the new ones, which are written there: to join old and
+    new in a fresh tensor would copy the whole cache in every step.
+    """
     from torch.nn.functional import gelu, linear, rms_norm, scaled_dot_product_attention
 
     batch, new, width = x.shape
-    q, k, v = linear(rms_norm(x, (width,)), part.qkv).chunk(3, -1)
+    q, k, v = linear(rms_norm(x, (width,), eps=EPS), part.qkv).chunk(3, -1)
     q, k, v = (t.view(batch, new, part.heads, -1).transpose(1, 2) for t in (q, k, v))
     mask = None
     if cache is not None:
-        old = cache[0].shape[2]
-        k, v = torch.cat((cache[0], k), 2), torch.cat((cache[1], v), 2)
+        old = cache[0].shape[2] - new
+        cache[0][:, :, old:], cache[1][:, :, old:] = k, v
+        k, v = cache
         if new > 1:
-            mask = torch.ones(new, old + new, dtype=torch.bool, device=x.device).tril(old)
+            mask = _visible(new, old, x.device)
     mixed = scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=cache is None and new > 1)
     x = x + linear(mixed.transpose(1, 2).reshape(batch, new, width), part.out)
-    return x + linear(gelu(linear(rms_norm(x, (width,)), part.up)), part.down)
+    return x + linear(gelu(linear(rms_norm(x, (width,), eps=EPS), part.up)), part.down)
 
 
 def double(part: Layer) -> Layer:
@@ -69,7 +91,7 @@ def flops(width: int, new: int, context: int) -> int:
 
 
 def block(width: int, heads: int) -> Any:
-    """Return one block to train, as a module in fp32."""
+    """Return one block to train, as a module in fp32, made where it runs."""
     import torch
 
     class Block(torch.nn.Module):
@@ -88,4 +110,5 @@ def block(width: int, heads: int) -> Any:
             return x + self.down(torch.nn.functional.gelu(self.up(self.second(x))))
 
     torch.manual_seed(0)
-    return Block().to(timing.device())
+    with torch.device(timing.device()):
+        return Block()

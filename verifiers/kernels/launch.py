@@ -45,20 +45,22 @@ def step(layers: int = 16, width: int = 1024, heads: int = 16, tokens: int = 512
     timing.positive(layers=layers, tokens=tokens)
     stack = [decoder.layer(width, heads, seed=seed) for seed in range(layers)]
     bf16 = timing.dtype_of("bf16")
-    cache = [timing.random(1, heads, tokens, width // heads, dtype=bf16, seed=seed) for seed in (70, 71)]
-    x = timing.random(1, 1, width, dtype=bf16, seed=72)
+    caches = [decoder.cache(heads, tokens, 1, width // heads, seed=700 + 2 * n) for n in range(layers)]
+    x = timing.random(1, 1, width, dtype=bf16, seed=69)
 
-    def run(parts: Any = stack, start: Any = x, kv: Any = cache) -> Any:
+    def run(parts: Any = stack, start: Any = x, kept: Any = caches) -> Any:
         y = start
-        for part in parts:
-            y = decoder.forward(part, y, (kv[0], kv[1]))
+        for part, cache in zip(parts, kept, strict=True):
+            y = decoder.forward(part, y, cache)
         return y
 
-    expected = run([decoder.double(part) for part in stack], x.double(), [c.double() for c in cache])
+    wide = [(keys.double(), values.double()) for keys, values in caches]
+    expected = run([decoder.double(part) for part in stack], x.double(), wide)
+    del wide
     samples, errors, skipped = _timed(run, expected, 3e-2)
     value = {name: s.median for name, s in samples.items()}
     value |= _speedups(value)
-    nbytes = sum(part.nbytes for part in stack) + layers * 2 * cache[0].numel() * 2
+    nbytes = sum(part.nbytes for part in stack) + sum(2 * keys.numel() * 2 for keys, _ in caches)
     value["floor"] = nbytes / ceilings.copy_rate()
     roofs = {name: value["floor"] / s.median for name, s in samples.items()}
     return timing.report(value, samples, errors, roofs, skipped, layers=layers, width=width, tokens=tokens)

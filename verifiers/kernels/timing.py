@@ -1,4 +1,4 @@
-"""Timing on a device: warm caches flushed, repetitions interleaved, results checked before the clock starts."""
+"""Timing on a device: caches flushed, repetitions interleaved, results checked before the clock starts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-FLUSH = 256 * 2**20
-"""Bytes overwritten before every repetition: several times the L2 cache of any GPU."""
+FLUSH = 512 * 2**20
+"""Bytes read or written before every repetition: several times the L2 cache of any GPU. Meanwhile, some 150 µs,
+the host launches the kernels to be timed, so that the device need not wait for it between them."""
+SECONDS = {"cuda": 0.4, "cpu": 0.004}
+"""How long a variant is timed, all passes together."""
+CALLS = {"cuda": 50, "cpu": 3}
+"""Calls back to back where the host's clock is read."""
+WARM = 0.05
+"""Seconds that a variant runs before its clock starts: an idle GPU's clock is a fraction of its full one."""
+LEAST = 10
+"""Repetitions in a pass, of whatever takes less than `LONG`."""
+LONG = 0.05
 PASSES = 2
 """Every variant is timed in so many passes, far apart, so that a drift of the clock shows."""
 
@@ -27,6 +37,8 @@ class Sample:
     repeat: float
     """Difference of the first and the last pass's medians over the median."""
     count: int
+    host: float = 0.0
+    """Seconds in which the host launched a run; where longer than the run, the device waited for the host."""
 
 
 def device() -> str:
@@ -90,8 +102,12 @@ def usable(
 
     A wrong result (AssertionError) is never passed over.
     """
+    import torch
+
     functions: dict[str, Callable[[], Any]] = {}
     skipped: dict[str, str] = {}
+    # what only just fits would fail once it is timed, beside the buffer that flushes the cache
+    spare = torch.empty(FLUSH if device() == "cuda" else 0, dtype=torch.int8, device=device())
     for name, make in makers.items():
         try:
             function = make()
@@ -102,7 +118,10 @@ def usable(
             raise
         except Exception as problem:  # no such kernel, out of memory, no compiler: recorded as such
             skipped[name] = f"{type(problem).__name__}: {problem}".split("\n")[0][:160]
+        if name in skipped:
+            gc.collect()  # whatever its frames held
         release()
+    del spare
     if not functions:
         raise RuntimeError(f"no variant runs here: {skipped}")
     return functions, skipped
@@ -112,7 +131,7 @@ def release() -> None:
     """Give cached device memory back."""
     import torch
 
-    gc.collect()
+    gc.collect(1)  # what a variant left is young; to search all of PyTorch and its compiler would take longer
     if device() == "cuda":
         torch.cuda.empty_cache()
 
@@ -124,23 +143,47 @@ def synchronise() -> None:
         torch.cuda.synchronize()
 
 
-def clock(functions: Mapping[str, Callable[[], Any]], seconds: float = 0.0) -> dict[str, Sample]:
-    """Time every variant on the device's own clock, about `seconds` each, the passes interleaved."""
-    seconds = seconds or (0.4 if device() == "cuda" else 0.004)
-    counts = {}
+def clock(
+    functions: Mapping[str, Callable[[], Any]], seconds: float = 0.0, writes: bool = False
+) -> dict[str, Sample]:
+    """Time every variant on the device's own clock, about `seconds` each, the passes interleaved.
+
+    `writes`: what is timed writes about as much as it reads, and leaves the last of it in the cache. It must
+    find the cache full of another's writes, or part of its own would never be timed. A kernel that mostly
+    reads must find the cache clean, or it would be charged for writing back what the flush left.
+    """
+    cuda = device() == "cuda"
+    seconds = seconds or SECONDS[device()]
+    counts, hosts = {}, {}
     for name, function in functions.items():
-        _series(function, 3)  # warm-up
-        counts[name] = _count(statistics.median(_series(function, 3)), seconds / PASSES)
+        hosts[name] = _host(function)
+        once = statistics.median(_series(function, 3, writes))
+        if cuda:
+            once = statistics.median(_series(function, _count(once, WARM, 3), writes))
+        counts[name] = _count(once, seconds / PASSES, LEAST if once < LONG else 4)
     passes: dict[str, list[list[float]]] = {name: [] for name in functions}
     for _ in range(PASSES):
         for name, function in functions.items():
-            passes[name].append(_series(function, counts[name]))
-    return {name: sample(runs) for name, runs in passes.items()}
+            _series(function, 1, writes)  # memory that another variant had may have to be found anew
+            passes[name].append(_series(function, counts[name], writes))
+    return {name: replace(sample(runs), host=hosts[name]) for name, runs in passes.items()}
+
+
+def _host(function: Callable[[], Any]) -> float:
+    """Return the least seconds that the host needs to launch `function`, of three times."""
+    times = []
+    for _ in range(3):
+        synchronise()
+        begin = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - begin)
+    synchronise()
+    return min(times)
 
 
 def wall(functions: Mapping[str, Callable[[], Any]], calls: int = 0, repeats: int = 15) -> dict[str, Sample]:
     """Time every variant on the host's clock, `calls` back to back: what launching them costs shows."""
-    calls = calls or (50 if device() == "cuda" else 3)
+    calls = calls or CALLS[device()]
     passes: dict[str, list[list[float]]] = {name: [] for name in functions}
     for function in functions.values():
         _back_to_back(function, calls)
@@ -159,11 +202,11 @@ def _back_to_back(function: Callable[[], Any], calls: int) -> float:
     return (time.perf_counter() - begin) / calls
 
 
-def _count(once: float, seconds: float) -> int:
-    return max(4, min(200, math.ceil(seconds / max(once, 1e-7))))
+def _count(once: float, seconds: float, least: int) -> int:
+    return max(least, min(200, math.ceil(seconds / max(once, 1e-7))))
 
 
-def _series(function: Callable[[], Any], count: int) -> list[float]:
+def _series(function: Callable[[], Any], count: int, writes: bool = False) -> list[float]:
     """Return the seconds of each of `count` runs, each with a cold L2 cache."""
     import torch
 
@@ -174,13 +217,16 @@ def _series(function: Callable[[], Any], count: int) -> list[float]:
             function()
             times.append(time.perf_counter() - begin)
         return times
-    flush = torch.empty(FLUSH, dtype=torch.int8, device="cuda")
+    flush = torch.zeros(FLUSH // 4, device="cuda")
     events = [
         (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(count)
     ]
     torch.cuda.synchronize()
     for begin_event, end_event in events:
-        flush.zero_()  # and the host runs ahead meanwhile
+        if writes:
+            flush.zero_()
+        else:
+            flush.sum()
         begin_event.record()
         function()
         end_event.record()
@@ -192,7 +238,7 @@ def sample(passes: Sequence[Sequence[float]]) -> Sample:
     """Summarise the timings of several passes.
 
     >>> sample([[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]])
-    Sample(median=2.0, spread=0.0, repeat=0.0, count=6)
+    Sample(median=2.0, spread=0.0, repeat=0.0, count=6, host=0.0)
     """
     times = [t for run in passes for t in run]
     median = statistics.median(times)
@@ -234,6 +280,7 @@ def report(
         "error": {name: float(f"{e:.3g}") for name, e in errors.items()},
         "roof": {name: round(r, 4) for name, r in roofs.items()},
         "spreads": {name: round(s.spread, 4) for name, s in samples.items()},
+        "seconds to launch": {name: float(f"{s.host:.3g}") for name, s in samples.items() if s.host},
         "skipped": dict(skipped or {}),
         "conditions": conditions,
     }

@@ -24,12 +24,20 @@ def _run(stack: list[Any], x: Any, call: Callable[[Any, Any], Any] | None = None
     return x
 
 
-def _gradients(stack: list[Any], run: Callable[[], Any], seed: Any) -> Any:
-    """Return the gradients of every weight (nothing is accumulated)."""
+def _gradients(stack: list[Any], x: Any, run: Callable[[], Any], seed: Any) -> Any:
+    """Return the gradients of every weight and of the input, as of layers inside a model; nothing is accumulated."""
     import torch
 
     weights = [w for part in stack for w in part.parameters()]
-    return torch.autograd.grad(run(), weights, seed)
+    return torch.autograd.grad(run(), [*weights, x], seed)
+
+
+def _forget(stack: list[Any], *inputs: Any) -> None:
+    """Drop all gradients, so that a step adds to none and a peak counts its own."""
+    for part in stack:
+        part.zero_grad(set_to_none=True)
+    for x in inputs:
+        x.grad = None
 
 
 def _checked(stack: list[Any], run: Callable[[Any], Any], width: int, dtype: str, limit: float) -> float:
@@ -69,10 +77,13 @@ def backward(width: int = 4096, tokens: int = 4096, layers: int = 2) -> dict[str
     stack = _stack(layers, width, "bf16")
     bf16 = timing.dtype_of("bf16")
     x, seed = (timing.random(1, tokens, width, dtype=bf16, seed=s) for s in (1, 2))
+    x.requires_grad_()
     error = _checked(stack, lambda small: _run(stack, small), width, "bf16", LIMIT)
-    samples = timing.clock(
-        {"forward": lambda: _run(stack, x), "step": lambda: _gradients(stack, lambda: _run(stack, x), seed)}
-    )
+    runs: dict[str, Callable[[], Any]] = {
+        "forward": lambda: _run(stack, x),
+        "step": lambda: _gradients(stack, x, lambda: _run(stack, x), seed),
+    }
+    samples = timing.clock(runs)
     floor = _flops(layers, width, tokens) / ceilings.product_rate("bf16")
     value = {name: s.median for name, s in samples.items()}
     value["backward"] = value["step"] - value["forward"]
@@ -105,8 +116,7 @@ def checkpointing(width: int = 2048, tokens: int = 16384, layers: int = 8) -> di
 
     def step(name: str) -> Callable[[], Any]:
         def run() -> Any:
-            for part in stack:
-                part.zero_grad(set_to_none=True)
+            _forget(stack, x)
             _run(stack, x, calls[name]).backward(seed)
             return stack[0].qkv.weight.grad
 
@@ -123,7 +133,10 @@ def checkpointing(width: int = 2048, tokens: int = 16384, layers: int = 8) -> di
     value = {name: s.median for name, s in samples.items()}
     for name in ("reentrant", "modern"):
         value[f"{name} overhead"] = value[name] / value["kept"] - 1
-    peaks = {name: timing.peak(run) for name, run in steps.items()}
+    peaks: dict[str, int | None] = {}
+    for name, run in steps.items():
+        _forget(stack, x)
+        peaks[name] = timing.peak(run)
     value |= {f"{name} memory": size for name, size in peaks.items() if size}
     for name in ("reentrant", "modern"):
         if peaks["kept"] and peaks[name]:
@@ -187,7 +200,8 @@ def precision(width: int = 2048, tokens: int = 8192, layers: int = 4) -> dict[st
     full, low = _stack(layers, width, "fp32"), _stack(layers, width, "bf16")
     x, seed = (timing.random(1, tokens, width, seed=s) for s in (1, 2))
     bf16 = timing.dtype_of("bf16")
-    x_low, seed_low = x.to(bf16), seed.to(bf16)
+    x_low, seed_low = x.to(bf16).requires_grad_(), seed.to(bf16)
+    x.requires_grad_()
 
     def fp32(y: Any = x, mode: str = "highest", cast: bool = False) -> Any:
         torch.set_float32_matmul_precision(mode)
@@ -203,10 +217,10 @@ def precision(width: int = 2048, tokens: int = 8192, layers: int = 4) -> dict[st
     errors = {n: _checked(full, run, width, "fp32", limits[n]) for n, run in forwards.items()}
     errors["bf16"] = _checked(low, lambda y: _run(low, y), width, "bf16", LIMIT)
     steps: dict[str, Callable[[], Any]] = {
-        "fp32": lambda: _gradients(full, lambda: fp32(x), seed),
-        "tf32": lambda: _gradients(full, lambda: fp32(x, "high"), seed),
-        "autocast": lambda: _gradients(full, lambda: fp32(x, cast=True).float(), seed),
-        "bf16": lambda: _gradients(low, lambda: _run(low, x_low), seed_low),
+        "fp32": lambda: _gradients(full, x, lambda: fp32(x), seed),
+        "tf32": lambda: _gradients(full, x, lambda: fp32(x, "high"), seed),
+        "autocast": lambda: _gradients(full, x, lambda: fp32(x, cast=True).float(), seed),
+        "bf16": lambda: _gradients(low, x_low, lambda: _run(low, x_low), seed_low),
     }
     samples = timing.clock(steps)
     value = {name: s.median for name, s in samples.items()}
@@ -235,8 +249,7 @@ def accumulation(parts: int = 8, width: int = 2048, tokens: int = 16384, layers:
     x, seed = (timing.random(tokens // length, length, width, dtype=bf16, seed=s) for s in (1, 2))
 
     def step(pieces: int) -> Any:
-        for part in stack:
-            part.zero_grad(set_to_none=True)
+        _forget(stack)
         for y, s in zip(x.chunk(pieces), seed.chunk(pieces), strict=True):
             _run(stack, y).backward(s)
         return stack[0].qkv.weight.grad
@@ -249,7 +262,11 @@ def accumulation(parts: int = 8, width: int = 2048, tokens: int = 16384, layers:
     floor = 3 * tokens * layers * (24 * width**2 + 2 * width * length) / ceilings.product_rate("bf16")
     roofs = {name: floor / t for name, t in value.items()}
     value["overhead"] = value["accumulated"] / value["whole"] - 1
-    whole, accumulated = (timing.peak(run) for run in runs.values())
+    peaks = []
+    for run in runs.values():
+        _forget(stack)
+        peaks.append(timing.peak(run))
+    whole, accumulated = peaks
     if whole and accumulated:
         value |= {"whole memory": whole, "accumulated memory": accumulated, "saving": whole / accumulated}
     return timing.report(value, samples, errors, roofs, parts=parts, layers=layers, tokens=tokens)

@@ -21,7 +21,7 @@ LABELS = {
     "samples": "samples", "spread": "spread (interquartile range over median)",
     "repeat": "difference of first and last pass", "error": "error against the reference",
     "roof": "fraction of the hardware's roof", "spreads": "spread of each", "skipped": "skipped",
-    "conditions": "conditions",
+    "conditions": "conditions", "seconds to launch": "seconds in which the host launches it",
 }  # fmt: skip
 BY_ENTRY = ("spreads", "roof", "error")
 """Entries of a record that may tell each entry of the value apart."""
