@@ -46,11 +46,12 @@ def measure_command(
     def tell(reading: Reading, total: int) -> None:
         nonlocal done
         done += 1
-        if not as_json:
-            _tell(reading, f"[{done}/{total}]")
+        if as_json:
+            return
+        if done == 1:
+            click.echo(_line("", ("", "value", "spread", "of roof", "error")))
+        _tell(reading, f"[{done}/{total}]")
 
-    if not as_json:
-        click.echo(_line("", ("", "value", "spread", "of roof", "error")))
     readings = measure(project_at(root), select, device=device, missing=missing, on_reading=tell)
     failed = sum(reading.result is None for reading in readings)
     if as_json:
