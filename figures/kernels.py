@@ -96,8 +96,10 @@ def attention_speed() -> Any:
         if points:
             ax.plot(*zip(*points, strict=True), style, label=told)
     ax.axhspan(2, 4, color="C3", alpha=0.15, linewidth=0)
-    ax.text(LENGTHS[-1], 3, "2–4×", color="C3", ha="right", va="center")
+    ax.text(LENGTHS[-1], 2.8, "2–4×", color="C3", ha="right", va="center")
     _powers(ax, LENGTHS)
+    ax.set_yscale("log", base=2)
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.set(xlabel="tokens", ylabel="times as fast")
     ax.legend()
     return fig
@@ -108,7 +110,9 @@ def attention_memory() -> Any:
     """Peak memory of an attention forward of one sequence against its length, plain, math kernel and flash."""
     fig, ax = _axes()
     records = [(n, attention.forward(tokens=n)) for n in LENGTHS]
-    for name, colour in (("plain", "C0"), ("math", "C1"), ("flash", "C2"), ("cudnn", "C4")):
+    for name, colour, told in (
+        ("plain", "C0", "plain"), ("math", "C1", "math"), ("flash", "C2", "flash"), ("cudnn", "C4", "cuDNN"),
+    ):  # fmt: skip
         # a short sequence was timed in a batch of many
         points = [
             (n, r[f"{name} memory"] / max(1, attention.TOKENS // n) / 1e9)
@@ -116,7 +120,7 @@ def attention_memory() -> Any:
             if f"{name} memory" in r
         ]
         if points:
-            ax.plot(*zip(*points, strict=True), "o-", color=colour, label=name)
+            ax.plot(*zip(*points, strict=True), "o-", color=colour, label=told)
     _powers(ax, LENGTHS, y=True)
     ax.set(xlabel="tokens", ylabel="peak for one sequence (GB)")
     ax.legend()
@@ -142,6 +146,7 @@ def decode_bytes() -> Any:
         [s / 1e9 for s in sizes], [s / copy * 1e6 for s in sizes], "--", color="C3", label="copy bandwidth"
     )
     ax.set(xscale="log", yscale="log", xlabel="cache (GB)", ylabel="time (µs)")
+    ax.xaxis.set_minor_formatter("")
     ax.legend()
     return fig
 
