@@ -33,11 +33,13 @@ class Mark:
 
 GIB = 2**30
 
-_records: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] | None = None
-"""While figures are drawn: every recorded measurement, as function, arguments and value."""
+_RecordedCall = tuple[str, tuple[Any, ...], dict[str, Any], Any, bool]
+_records: list[_RecordedCall] | None = None
+"""While figures are drawn: every recorded measurement, as function, arguments, value, and whether a figure may
+not show it, since it was measured with other code."""
 
 
-def use_records(records: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]]) -> None:
+def use_records(records: list[_RecordedCall]) -> None:
     """From here on, calling a measurement returns its recorded value instead of timing anything."""
     global _records
     _records = records
@@ -64,13 +66,28 @@ def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
         call.apply_defaults()
         return json.dumps(call.arguments, sort_keys=True)
 
+    def told(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        words = [*map(repr, args), *(f"{key}={value!r}" for key, value in kwargs.items())]
+        return f"{name}({', '.join(words)})"
+
+    def same(args: tuple[Any, ...], kwargs: dict[str, Any], wanted: str) -> bool:
+        try:
+            return bound(args, kwargs) == wanted
+        except TypeError:  # recorded when the function took other arguments
+            return False
+
     @functools.wraps(function)
     def look_up(*args: Any, **kwargs: Any) -> Any:
         wanted = bound(args, kwargs)
-        for recorded, its_args, its_kwargs, value in _records or ():
-            if recorded == name and bound(its_args, its_kwargs) == wanted:
+        for recorded, its_args, its_kwargs, value, stale in _records or ():
+            if recorded == name and same(its_args, its_kwargs, wanted):
+                if stale:
+                    raise LookupError(
+                        f"{told(args, kwargs)} was measured with other code; run `proofdeck measure`"
+                    )
                 return _Entries(value) if isinstance(value, dict) else value
-        raise LookupError(f"nobody has measured {name}{wanted}; run `proofdeck measure`")
+        call = told(args, kwargs)
+        raise LookupError(f"nobody has measured {call}; run `proofdeck measure '{call}'`")
 
     return look_up
 

@@ -71,7 +71,8 @@ def assemble(
     cores.
     """
     figures = {
-        text: (d.media, found.code.figures[text.partition("(")[0]].doc) for text, d in drawings.items()
+        text: (d.media, found.code.figures[text.partition("(")[0]].doc, d.stale)
+        for text, d in drawings.items()
     }
     tables: dict[str, Mapping[str, Any]] = {
         "call": findings.facts,

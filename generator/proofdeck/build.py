@@ -37,13 +37,15 @@ class BuildReport:
     """Results that were taken into the evidence lock because it had none for their call."""
     held_back: list[str] = field(default_factory=list)
     """Notes left out since nobody has taken the measurement that they show."""
+    undrawn: list[str] = field(default_factory=list)
+    """Figures that wait for a measurement which no card names, and for which."""
     drafts: int = 0
     """Notes left out since they are drafts."""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "decks": [deck.as_json() for deck in self.decks], "seconds": round(self.seconds, 3), "ran": self.ran,
-            "accepted": self.accepted, "held_back": self.held_back, "drafts": self.drafts,
+            "accepted": self.accepted, "held_back": self.held_back, "undrawn": self.undrawn, "drafts": self.drafts,
         }  # fmt: skip
 
 
@@ -69,7 +71,7 @@ def build(
         manifests = _chosen(found, names)
         found.require_clean()
         report, findings = _evidence(project, found, cache, locked, allow_stale, jobs, progress)
-        drawings = _drawings(project, found, locked, jobs)
+        drawings, report.undrawn = _drawings(project, found, locked, allow_stale, jobs)
         remember_closures(found.code, cache)
         images = {path: picture_name(project.root, path) for path in found.needs("image")}
         files = [file for manifest in manifests for file in found.selection[manifest.name]]
@@ -156,9 +158,12 @@ def _out_of_date(file: str, reasons: Sequence[str]) -> ContentError:
     return ContentError(Problem(file, 0, 0, f"out of date: {reason}", hint) for reason in reasons)
 
 
-def _drawings(project: Project, found: Inspection, locked: bool, jobs: int) -> dict[str, Drawing]:
+def _drawings(
+    project: Project, found: Inspection, locked: bool, allow_stale: bool, jobs: int
+) -> tuple[dict[str, Drawing], list[str]]:
+    """Return the drawings, and which figures cannot be drawn for want of a measurement that only drawing them shows."""
     lock = read_lock(project.evidence_lock, project.root)
-    drawings, failed = draw(project, found.code, found.needs("figure"), lock, jobs, locked)
+    drawings, failed = draw(project, found.code, found.needs("figure"), lock, jobs, locked, allow_stale)
     problems = [
         claim.place.problem(f"the figure `{text}` cannot be drawn: {why}")
         for text, why in failed.items()
@@ -167,4 +172,9 @@ def _drawings(project: Project, found: Inspection, locked: bool, jobs: int) -> d
     ]
     if problems:
         raise ContentError(problems)
-    return drawings
+    asked = (
+        f"{text}: {why.partition(': ')[2]}"
+        for text, why in failed.items()
+        if why.startswith(LookupError.__name__)
+    )
+    return drawings, list(asked)

@@ -148,7 +148,8 @@ def _values(before: Mapping[str, Result], after: Mapping[str, Result], found: In
     """Yield every value that moved, with the notes that show it and the statements that rest on it."""
     both = [(before[key], new) for key, new in after.items() if key in before and new.unit != "check"]
     moved = [(old, new) for old, new in both if old.unit != new.unit or not same(old.value, new.value, 1e-9)]
-    users: dict[str, dict[str, None]] = {new.call: {} for _, new in moved}
+    # a card names a measurement with its machine, or without one where there is a single record
+    users: dict[str, dict[str, None]] = {text: {} for _, new in moved for text in (new.call, new.key)}
     for source in found.all_sources:
         if any(kind == "call" and text in users for kind, text in source.needs):
             for note in source.notes:
@@ -156,10 +157,11 @@ def _values(before: Mapping[str, Result], after: Mapping[str, Result], found: In
                     users[call][note.id] = None
     notes = {head.id for source in found.sources for head in source.heads}
     for old, new in moved:
+        mine = users[new.call] | users[new.key]
         yield {
             "call": new.key, "unit": new.unit, "unit_before": old.unit, "before": old.value, "after": new.value,
-            "notes": [user for user in users[new.call] if user in notes],
-            "statements": [user for user in users[new.call] if user not in notes],
+            "notes": [user for user in mine if user in notes],
+            "statements": [user for user in mine if user not in notes],
         }  # fmt: skip
 
 

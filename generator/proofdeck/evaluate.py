@@ -38,7 +38,9 @@ def evaluate(project: Project, expression: str) -> Evaluated:
             hint = did_you_mean(call.function, code.functions)
             raise UsageError(f"unknown verifier `{call.function}`" + (f"; {hint}" if hint else ""))
         if code.functions[call.function].kind == "measurement":
-            raise UsageError(f"`{call.function}` is a measurement: `proofdeck measure '{call}'` takes it")
+            raise UsageError(
+                f"`{call.function}` is a measurement: `proofdeck measure '{call.made}'` takes it"
+            )
     facts: dict[str, Fact] = {}
     functions = {str(call): code.functions[call.function] for call in calls}
     tasks = [

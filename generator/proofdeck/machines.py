@@ -55,7 +55,9 @@ def machine_problems(sources: Iterable[Source], code: Code) -> Iterable[Problem]
                 for claim in claims_of(note):
                     calls = [claim.call] if isinstance(claim, Figure) else calls_of(claim)
                     for call in calls:
-                        if call.machine and not _measured(call, code, isinstance(claim, Figure)):
+                        figure = isinstance(claim, Figure)
+                        known = call.function in (code.figures if figure else code.functions)
+                        if call.machine and known and not _measured(call, code, figure):
                             message = (
                                 f"`{call.function}` measures nothing: it gives the same on every machine"
                             )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from proofdeck.api import GIB
 from proofdeck.cache import Cache
 from proofdeck.errors import UsageError, did_you_mean
 from proofdeck.evidence.code import Code, Function
-from proofdeck.evidence.gather import gather, version
+from proofdeck.evidence.gather import gather, unfit, version
 from proofdeck.evidence.lock import Result, read_lock, write_lock
 from proofdeck.evidence.runner import Outcome, Task, run
 from proofdeck.guard import exclusive
@@ -54,8 +59,8 @@ def measure(
     """Take measurements one after the other and write each into the evidence lock as it comes.
 
     `select` names measurements (`kernels.attention`, `kernels.attention.forward`), whole calls, or nothing:
-    every measurement that a card shows. With `missing`, only those whose record cards wait for: there is none,
-    or its code changed. `on_reading` is told each reading and how many there will be.
+    every measurement that a card or a claims table shows. With `missing`, only those whose record they wait for:
+    there is none, or its code changed. `on_reading` is told each reading and how many there will be.
     """
     _require(device)
     with exclusive(project), Cache(project.state).closing() as cache:
@@ -76,14 +81,50 @@ def measure(
         tasks = []
         calls = _selected(found, select)
         if missing:
-            lock = read_lock(project.evidence_lock, project.root)
-            verdicts = gather(project, found.code, map(str, calls), lock, cache).verdicts
-            calls = [call for call in calls if verdicts[str(call)].state != "accepted"]
+            calls = _waiting(project, found, calls, cache, _here(device))
         for call in {call.made: replace(call, machine="") for call in calls}.values():
-            timeout = found.code.functions[call.function].option("timeout", 600.0)
-            tasks.append(Task("verifiers", call, timeout, 0, device=device))
+            function = found.code.functions[call.function]
+            memory = min(int(function.option("memory", 64 * GIB)), _memory()) if device == "cpu" else 0
+            tasks.append(Task("verifiers", call, function.option("timeout", 600.0), memory, device=device))
         run(project.root, tasks, jobs=1, on_done=take)  # one at a time: nothing else may use the device
     return readings
+
+
+def _waiting(
+    project: Project, found: Inspection, calls: Sequence[Call], cache: Cache, here: str
+) -> list[Call]:
+    """Return the calls that wait for a record and have none of the machine `here`.
+
+    Which of several records a card means is for its author to say; a record that a card wants of another machine
+    is not given by measuring here again.
+    """
+    lock = read_lock(project.evidence_lock, project.root)
+    mine = {call: str(replace(call, machine=here)) for call in calls}
+    verdicts = gather(project, found.code, [*map(str, calls), *mine.values()], lock, cache).verdicts
+    return [
+        call for call in calls
+        if verdicts[str(call)].state in ("missing", "stale") and verdicts[mine[call]].state != "accepted"
+    ]  # fmt: skip
+
+
+def _memory() -> int:
+    """Return what a measurement of the processor may take: most of the machine, never all of it."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4
+    except (OSError, ValueError):
+        return 4 * GIB
+
+
+def _here(device: str) -> str:
+    """Return what cards call the device of this machine; asked of another process, which lets go of it again."""
+    ask = (
+        f"import json; from proofdeck.evidence.worker import machine; print(json.dumps(machine({device!r})))"
+    )
+    asked = subprocess.run([sys.executable, "-P", "-c", ask], capture_output=True, text=True, check=False)
+    try:
+        return _name(json.loads(asked.stdout.splitlines()[-1])["device"]) or device
+    except (ValueError, LookupError):
+        return device
 
 
 def _require(device: str) -> None:
@@ -99,7 +140,10 @@ def _require(device: str) -> None:
 
 def _selected(found: Inspection, select: Sequence[str]) -> list[Call]:
     known = {name for name, function in found.code.functions.items() if function.kind == "measurement"}
-    wanted = [parse_call(text) for text in found.needs("call") if text.partition("(")[0] in known]
+    needed = dict.fromkeys(
+        key for source in found.all_sources for kind, key in source.needs if kind == "call"
+    )
+    wanted = [parse_call(text) for text in needed if text.partition("(")[0] in known]
     if not select:
         return wanted
     chosen: dict[str, Call] = {}
@@ -110,15 +154,14 @@ def _selected(found: Inspection, select: Sequence[str]) -> list[Call]:
             except ExpressionError as error:
                 raise UsageError(str(error)) from None
             if calls[0].function not in known:
-                raise UsageError(
-                    f"`{calls[0].function}` is no measurement; {did_you_mean(calls[0].function, known)}"
-                )
+                hint = did_you_mean(calls[0].function, known)
+                raise UsageError(f"`{calls[0].function}` is no measurement; {hint}".rstrip("; "))
         else:
             calls = [c for c in wanted if c.function == word or c.function.startswith(word + ".")]
             if not calls:
-                raise UsageError(
-                    f"no card shows a measurement `{word}`; {did_you_mean(word, known)}".rstrip("; ")
-                )
+                other = word in found.code.functions and word not in known
+                told = f"`{word}` is no measurement" if other else f"no card shows a measurement `{word}`"
+                raise UsageError(f"{told}; {did_you_mean(word, known)}".rstrip("; "))
         chosen.update((str(call), call) for call in calls)
     return list(chosen.values())
 
@@ -129,13 +172,14 @@ def _reading(code: Code, function: Function, outcome: Outcome, device: str) -> R
     failed = outcome.failed
     if not failed and not (isinstance(value, dict) and "value" in value):
         failed = "a measurement returns a mapping with `value`"
-    if failed:
+    if failed := failed or unfit(function, value["value"]):
         return Reading(call, failed, None, outcome.seconds)
     digest, libraries, _ = code.closure("verifiers", function.name)
     machine = dict(outcome.machine or {})
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    name = re.sub(r"[^a-z0-9]+", "-", machine.get("device", device).lower()).strip("-")
-    record = {"machine": name, **machine, "date": date} | {k: v for k, v in value.items() if k != "value"}
+    # what a measurement returns says nothing of where it ran: cards name machines as this command does
+    where = {"machine": _name(machine.get("device", "")) or device, **machine, "date": date}
+    record = where | {key: item for key, item in value.items() if key != "value" and key not in where}
     units = ", ".join(f"{key}={unit}" if key else unit for key, unit in function.units)
     versions = tuple((library, version(library)) for library in libraries)
     return Reading(
@@ -144,3 +188,8 @@ def _reading(code: Code, function: Function, outcome: Outcome, device: str) -> R
         Result(call, value["value"], units, digest, versions, tuple(record.items())),
         outcome.seconds,
     )
+
+
+def _name(device: str) -> str:
+    """Return what cards call a device: its name in small letters and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")

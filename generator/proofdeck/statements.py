@@ -86,16 +86,21 @@ def _statement(file: str, row: yaml.Node, problems: list[Problem]) -> Note | Non
             re.compile(text)
         except re.error as error:
             problems.append(where.problem(f"`heard` is no pattern: {error}"))
-    machine = ""
-    for where, text in texts.get("machine", []):
-        try:
-            machine = machine_name(text)
-        except ExpressionError as error:
-            problems.append(where.problem(str(error), error.hint))
+    machine = _machine(texts.get("machine", []), problems)
     claim = texts["claim"][0][1]
     part = Part("root", place, (claim,), tuple(checks), claim)
     covers = tuple(text for _, text in texts.get("covers", []))
     return Note(f"{file}:{place.line}", place, "statement", "", (), (part,), covers=covers, machine=machine)
+
+
+def _machine(texts: list[tuple[Place, str]], problems: list[Problem]) -> str:
+    for where, _ in texts[1:]:
+        problems.append(where.problem("a second machine", "a statement has one; `… @ machine` names another"))
+    try:
+        return machine_name(texts[0][1]) if texts else ""
+    except ExpressionError as error:
+        problems.append(texts[0][0].problem(str(error), error.hint))
+        return ""
 
 
 def _check(place: Place, text: str, problems: list[Problem]) -> Check | None:

@@ -189,7 +189,7 @@ def failures(found: Inspection, wanted: Iterable[tuple[str, Note]], findings: Fi
             if len(verdicts) < len(calls):
                 continue  # it names an unknown verifier, which inspection reports
             bad = [v.message for v in verdicts if v.state in ("failed", "moved")]
-            if lacks(claim, findings, facts):
+            if not bad and lacks(claim, findings, facts):
                 continue  # its note is held back
             message = "; ".join(bad) or untrue(claim, facts)
             if any(v.state == "moved" for v in verdicts):

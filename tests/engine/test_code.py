@@ -188,3 +188,19 @@ def test_what_an_earlier_run_found_is_taken_over_while_nothing_it_looked_at_chan
     assert [recalled for recalled, _ in seen] == [0, 1] * 4
     assert [closure[1] for _, closure in seen[::2]] == [("later",), ("later",), (), ()]
     assert len({closure[0] for _, closure in seen}) == 3  # an empty package has no code
+
+
+def test_a_module_that_becomes_a_package_imports_from_elsewhere(tmp_path: Path) -> None:
+    source = verifier_source("return k()", before="from .helper import k")
+    deck = make_deck(tmp_path, {"verifiers/m.py": source, "verifiers/helper.py": "def k(): return 1\n"})
+    with Cache(tmp_path / ".proofdeck").closing() as cache:
+        code = Code(tmp_path)
+        before = code.closure("verifiers", "m.f")
+        remember_closures(code, cache)
+        (tmp_path / "verifiers/m.py").unlink()
+        deck.write("verifiers/m/__init__.py", source)
+        deck.write("verifiers/m/helper.py", "def k(): return 2\n")
+        code = Code(tmp_path)
+        recall_closures(code, cache)
+        assert code.recalled == 0
+        assert code.closure("verifiers", "m.f") != before

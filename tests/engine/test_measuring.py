@@ -259,6 +259,8 @@ def test_a_table_of_claims_names_its_machine(deck: Deck) -> None:
     assert "speeds.yaml:3" in deck.run("verify").err
     deck.edit("verifiers/claims/speeds.yaml", "acme-9", "Acme 9")
     assert "speeds.yaml:2:12: `Acme 9` is no machine" in deck.run("check").err
+    deck.edit("verifiers/claims/speeds.yaml", "Acme 9", "[acme-9, acme-10]")
+    assert "speeds.yaml:2:21: a second machine" in deck.run("check").err
 
 
 @pytest.mark.parametrize(
@@ -272,6 +274,8 @@ def test_a_table_of_claims_names_its_machine(deck: Deck) -> None:
         ("{figure}`plots.line @ acme-9`", "`plots.line` measures nothing"),
         ("{value}`speeds.copy() @ Acme | ms`", "`Acme` is no machine"),
         ("{value}`speeds.copy() @ | ms`", "`` is no machine"),
+        ("{value}`nope.f() @ acme-9`", "unknown verifier `nope.f`"),
+        ("{figure}`nope.f @ acme-9`", "unknown figure `nope.f`"),
     ],
 )
 def test_a_wrong_machine_is_told_where_it_stands(
@@ -281,6 +285,7 @@ def test_a_wrong_machine_is_told_where_it_stands(
     deck.write("cards/b.md", card(f"The {role}", name="measured"))
     ran = deck.run("check")
     assert ran.status == 1 and "cards/b.md:7:5" in ran.err and told in ran.err
+    assert ran.err.count("cards/b.md:7:5") == 1
 
 
 def test_a_file_that_names_a_machine_still_shows_what_is_computed(deck: Deck) -> None:
@@ -323,6 +328,52 @@ def test_figures_show_the_machine_that_their_card_names(deck: Deck) -> None:
     assert "it shows what acme-10 and acme-9 and" in deck.run("build").err
 
 
+def test_a_figure_tells_which_call_it_waits_for(deck: Deck) -> None:
+    deck.write("figures/times.py", PICTURE.replace("speeds.copy(size=1)", "speeds.copy(size=8)"))
+    deck.write("cards/b.md", card(f"{VALUE}\n\n{{figure}}`times.bars`", name="measured"))
+    deck.ok("measure", "--device", "cpu")
+    built = deck.ok("build").out
+    assert "1 note held back, not measured yet: measured" in built
+    told = "figure times.bars(): nobody has measured speeds.copy(size=8); run `proofdeck measure 'speeds.copy(size=8)'`"
+    assert told in built
+    deck.ok("measure", "speeds.copy(size=8)", "--device", "cpu")
+    assert "held back" not in deck.ok("build").out
+
+
+def test_what_only_a_table_of_claims_shows_is_measured_too(deck: Deck) -> None:
+    deck.write("verifiers/claims/speeds.yaml", "- claim: It is fast.\n  check: speeds.rate() > 1 TFLOP/s\n")
+    found = deck.ok("measure", "--missing", "--device", "cpu", "--json").json["readings"]
+    assert [reading["call"] for reading in found] == ["speeds.copy()", "speeds.rate()"]
+    assert deck.ok("verify", "--json").json["missing"] == []
+
+
+def test_a_measurement_of_the_processor_may_not_take_the_whole_machine(
+    deck: Deck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from proofdeck import measuring
+
+    greedy = (
+        SPEEDS
+        + '''
+
+@measurement
+def greedy() -> dict[str, object]:
+    """Takes memory.
+
+    Unit: B
+    """
+    return {"value": len(bytearray(2**30))}
+'''
+    )
+    deck.write("verifiers/speeds.py", greedy)
+    assert "1 measurement recorded" in deck.ok("measure", "speeds.greedy()", "--device", "cpu").out
+    monkeypatch.setattr(measuring, "_memory", lambda: 2**28)
+    assert (
+        "it wanted more than 0.25 GiB of memory"
+        in deck.run("measure", "speeds.greedy()", "--device", "cpu").err
+    )
+
+
 def test_a_figure_of_a_missing_entry_waits_and_keeps_no_other_from_being_listed(deck: Deck) -> None:
     deck.write("figures/times.py", PICTURE)
     deck.write("cards/b.md", card(f"{VALUE}\n\n{{figure}}`times.bars`", name="measured"))
@@ -349,6 +400,153 @@ def test_what_fails_is_told_and_the_rest_is_recorded(deck: Deck) -> None:
     assert {key.partition(" @ ")[0] for key in records(deck)} == {"speeds.copy()", "speeds.rate()"}
 
 
+ODD = '''
+from proofdeck import measurement
+
+
+@measurement
+def listing() -> dict[str, object]:
+    """A record with the names alone of what was skipped, and with a machine of its own.
+
+    Unit: fast=s
+    """
+    return {"value": {"fast": 0.5}, "skipped": ["graph"], "machine": "My Box", "device": 7, "date": None}
+
+
+@measurement
+def scalar() -> dict[str, object]:
+    """One number, with its error and its roof.
+
+    Unit: s
+    """
+    return {"value": 0.5, "roof": 0.4, "error": 0.002, "spreads": [0.1], "spread": 0.02}
+
+
+@measurement
+def nan() -> dict[str, object]:
+    """No number.
+
+    Unit: s
+    """
+    return {"value": float("nan")}
+
+
+@measurement
+def nothing() -> dict[str, object]:
+    """Nothing at all.
+
+    Unit: s
+    """
+    return {"value": None}
+'''
+
+
+def test_what_a_measurement_returns_beside_its_value_breaks_nothing(deck: Deck, tmp_path: Path) -> None:
+    deck.write("verifiers/odd.py", ODD)
+    shown = '{value}`odd.listing()["graph"] | ms` {value}`odd.listing()["fast"] | ms`'
+    deck.write("cards/b.md", card(shown, name="measured"))
+    ran = deck.ok("measure", "--device", "cpu")
+    assert "  graph: skipped\n" in ran.out
+    (line,) = records(deck).values()
+    assert line["record"]["machine"] != "My Box" and line["record"]["date"]
+    assert isinstance(line["record"]["device"], str)
+    assert deck.ok("verify", "--json").json["missing"] == ["odd.listing()['graph']"]
+    assert "held back" in deck.ok("build").out
+    deck.ok("preview", "-o", str(tmp_path / "site"))
+    assert "has no entry" in (tmp_path / "site/cards/b.html").read_text()
+
+
+def test_a_value_without_entries_has_a_spread_a_roof_and_an_error_too(deck: Deck, tmp_path: Path) -> None:
+    deck.write("verifiers/odd.py", ODD)
+    deck.write("cards/b.md", card("{value}`odd.scalar() | s`", name="measured"))
+    ran = deck.ok("measure", "--device", "cpu")
+    assert ran.out.splitlines()[2].split() == ["0.5", "s", "2.0%", "40.0%", "2e-03"]
+    deck.ok("build")
+    assert "spread 2%, 40% of the roof, error 0.002" in fields(deck)["measured"]
+    deck.ok("preview", "-o", str(tmp_path / "site"))
+    page = (tmp_path / "site/evidence/measurements.html").read_text()
+    assert "40.0%" in page and "fraction of the hardware" not in page
+
+
+def test_what_is_no_value_is_not_recorded(deck: Deck) -> None:
+    deck.write("verifiers/odd.py", ODD)
+    ran = deck.run("measure", "odd.nan()", "odd.nothing()", "--device", "cpu")
+    assert ran.status == 1
+    assert "odd.nan(): it returned NaN" in ran.err and "odd.nothing(): it returned None" in ran.err
+    assert not (deck.root / "verifiers/evidence.lock").exists()
+
+
+def test_missing_is_what_measuring_here_can_give(deck: Deck) -> None:
+    def taken() -> list[str]:
+        found = deck.ok("measure", "--missing", "--device", "cpu", "--json").json["readings"]
+        return [reading["call"] for reading in found]
+
+    deck.edit("cards/b.md", "deck: Tests", "deck: Tests\nmachine: acme-9")
+    # another machine's record is wanted; this one's is taken once, so that what is interrupted comes to an end
+    assert [taken(), taken()] == [["speeds.copy()"], []]
+    deck.edit("verifiers/speeds.py", "4e-3 * size", "5e-3 * size")
+    assert [taken(), taken()] == [["speeds.copy()"], []]
+    on(deck, "acme-9", 9e-3)
+    deck.edit("cards/b.md", "\nmachine: acme-9", "")
+    assert taken() == []  # which of the two is meant is not for this machine to say
+
+
+def test_what_waits_hides_nothing_that_is_wrong_beside_it(deck: Deck) -> None:
+    deck.write("cards/b.md", card('{check}`shapes.area() < speeds.copy()["slow"]`', name="measured"))
+    deck.ok("verify")
+    deck.edit("verifiers/shapes.py", "return width * height", "return width * height + 1")
+    for command in ("verify", "build"):
+        told = deck.run(command)
+        assert told.status == 1 and "cards/b.md:7:1" in told.err and "6 B → 7 B" in told.err
+
+
+def test_a_figure_shows_no_measurement_that_is_older_than_its_code(deck: Deck, tmp_path: Path) -> None:
+    deck.write("figures/times.py", PICTURE)
+    deck.write("cards/b.md", card("{judgement}`x`\n\n{figure}`times.bars`", name="measured"))
+    deck.ok("measure", "speeds.copy()", "--device", "cpu")
+    deck.ok("build")
+    deck.edit("verifiers/speeds.py", "4e-3 * size", "5e-3 * size")
+
+    def refused(*options: str) -> None:
+        ran = deck.run("build", *options)
+        assert ran.status == 1
+        assert "cards/b.md:9:1" in ran.err and "was measured with other code" in ran.err
+
+    refused()
+    refused("--locked")
+    deck.ok("preview", "-o", str(tmp_path / "site"))
+    assert "a measurement is older than its code" in (tmp_path / "site/cards/b.html").read_text()
+    deck.ok("build", "--allow-stale")
+    assert "stale: a measurement on this card" in fields(deck)["measured"]
+    refused()  # what was drawn with leave is not taken for up to date
+    deck.ok("measure", "speeds.copy()", "--device", "cpu")
+    deck.ok("build")
+    assert "stale" not in fields(deck)["measured"]
+
+
+def test_a_record_of_arguments_that_the_function_no_longer_takes_breaks_no_figure(deck: Deck) -> None:
+    deck.write("figures/times.py", PICTURE.replace("size=1", "n=1"))
+    deck.write("cards/b.md", card("{judgement}`x`\n\n{figure}`times.bars`", name="measured"))
+    deck.ok("measure", "speeds.copy(size=7)", "--device", "cpu")
+    deck.write("verifiers/speeds.py", SPEEDS.replace("size: int", "n: int").replace("* size", "* n"))
+    deck.ok("measure", "speeds.copy(n=1)", "--device", "cpu")
+    assert "held back" not in deck.ok("build").out
+
+
+def test_changes_tell_the_notes_that_show_a_machine(deck: Deck) -> None:
+    deck.edit("cards/b.md", "deck: Tests", "deck: Tests\nmachine: acme-9")
+    deck.ok("measure", "--device", "cpu")
+    on(deck, "acme-9", 9e-3)
+    deck.ok("build")
+    (deck.root / "then").mkdir()
+    deck.write("then/history.lock", deck.read("decks/history.lock"))
+    deck.write("then/evidence.lock", deck.read("verifiers/evidence.lock"))
+    deck.write("verifiers/evidence.lock", deck.read("verifiers/evidence.lock").replace("0.009", "0.008"))
+    deck.ok("build")
+    told = deck.ok("changes", "--since", str(deck.root / "then/history.lock"), "--json").json["values"]
+    assert [(row["call"], row["notes"]) for row in told] == [("speeds.copy() @ acme-9", ["measured"])]
+
+
 def test_selections(deck: Deck) -> None:
     deck.write("cards/c.md", card("{value}`speeds.rate() | TFLOP/s`", name="other"))
 
@@ -362,6 +560,8 @@ def test_selections(deck: Deck) -> None:
     for word, told in (
         ("speeds.rat", "did you mean `speeds.rate`"),
         ("shapes.area()", "is no measurement"),
+        ("shapes.area", "`shapes.area` is no measurement"),
+        ("zzz.qqq()", "`zzz.qqq` is no measurement\n"),
         ("speeds.broken", "no card shows a measurement"),
         ("speeds.copy(", "is not an expression"),
     ):

@@ -157,7 +157,7 @@ def test_text_in_other_places_arrives_whole(text: str) -> None:
     )
     context = Context(
         {"m.f()": fact, "m.t()": table},
-        {"m.g()": ("x.svg", text)},
+        {"m.g()": ("x.svg", text, False)},
         {"p.png": "p.png"},
         {"k": Reference("k", text, text, "2000", text, "https://example.org")},
     )

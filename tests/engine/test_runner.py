@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -326,3 +328,21 @@ def test_an_interruption_begins_no_more_calls(deck_at: Callable[..., Deck]) -> N
     with pytest.raises(KeyboardInterrupt):
         run(deck.root, [Task("verifiers", parse_call(f"m.f({n})")) for n in range(1000)], 2, interrupt)
     assert len(done) < 1000
+
+
+@LINUX
+def test_an_interruption_ends_the_calls_that_run(deck_at: Callable[..., Deck]) -> None:
+    deck = deck_at({"verifiers/m.py": "import time\ndef f(n):\n    time.sleep(n)\n"})
+    main = threading.main_thread().ident
+    assert main is not None
+    done: list[str] = []
+
+    def interrupt(outcome: Outcome) -> None:
+        done.append(str(outcome.task.call))
+        threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(deck.root, [Task("verifiers", parse_call(f"m.f({n})"), 60.0) for n in (50, 0)], 1, interrupt)
+    assert time.monotonic() - begin < 25
+    assert len(done) == 1  # of what was killed nothing is told

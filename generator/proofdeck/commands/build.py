@@ -98,6 +98,8 @@ def _tell(report: dict[str, Any]) -> None:
         click.echo(
             f"{plural(len(report['held_back']), 'note')} held back, not measured yet: {few(report['held_back'])}"
         )
+    for figure in report["undrawn"]:
+        click.echo(f"figure {figure}")
     if report["drafts"]:
         click.echo(f"{plural(report['drafts'], 'draft')} left out; --drafts packages them")
     click.echo(f"{report['seconds']:.2f} s")

@@ -51,6 +51,8 @@ def command(function: F) -> F:
         except ProofdeckError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
+        except BrokenPipeError:  # whoever reads has enough; click ends quietly
+            raise
         except OSError as error:
             click.echo(
                 f"error: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""),

@@ -82,7 +82,7 @@ def _tell(report: FileReport) -> None:
     ]  # fmt: skip
     click.echo(
         f"  written   {plural(report.notes, 'note')}, {plural(report.drafts, 'draft')} among them: "
-        + ", ".join(f"{n:,} {what}" for n, what in done if n)
+        + (", ".join(f"{n:,} {what}" for n, what in done if n) or "nothing new")
     )
     for names, why in (
         (changes.kept, "edited by you, so left as they are although the source has changed"),

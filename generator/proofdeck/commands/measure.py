@@ -35,8 +35,8 @@ def measure_command(
 ) -> None:
     """Take measurements on this machine and write them into the evidence lock.
 
-    SELECT names measurements or whole calls; every measurement that a card shows by default. Nothing is
-    ever measured unless this command is run. Each record is written as it comes: what is interrupted goes on
+    SELECT names modules, measurements or whole calls; every measurement that a card or a claims table shows by
+    default. Nothing is ever measured unless this command is run. Each record is written as it comes: what is interrupted goes on
     with --missing.
     """
     from proofdeck.measuring import measure
@@ -71,6 +71,7 @@ def _line(indent: str, cells: tuple[str, ...]) -> str:
 
 
 def _tell(reading: Reading, count: str) -> None:
+    from proofdeck.evidence.records import skipped_of
     from proofdeck.report.measurements import entries_of
 
     if reading.result is None:
@@ -79,8 +80,8 @@ def _tell(reading: Reading, count: str) -> None:
     click.echo(f"{count} {reading.call}  {reading.seconds:.1f} s")
     for entry in entries_of(reading.result):
         click.echo(_line("  ", (entry.name, entry.value, entry.spread, entry.roof, entry.error)))
-    for name, why in (dict(reading.result.record).get("skipped") or {}).items():
-        click.echo(f"  {name}: skipped, {why}")
+    for name, why in skipped_of(dict(reading.result.record)).items():
+        click.echo(f"  {name}: skipped" + (f", {why}" if why else ""))
 
 
 def _summary(readings: list[Reading], failed: int) -> None:

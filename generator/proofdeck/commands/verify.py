@@ -20,6 +20,9 @@ from proofdeck.commands.common import (
     root_option,
 )
 
+FEW = 6
+"""So many measurements that wait are told as calls, more as the functions that are called."""
+
 
 @click.command("verify")
 @click.argument("select", nargs=-1)
@@ -68,8 +71,11 @@ def verify_command(
         for call in report.stale:
             click.echo(f"stale: {call}", err=True)
         if report.missing:
-            names = list(dict.fromkeys(call.partition("(")[0] for call in report.missing))
-            click.echo(f"{plural(len(report.missing), 'measurement')} not taken yet: {few(names)}")
+            calls = report.missing
+            names = (
+                calls if len(calls) <= FEW else list(dict.fromkeys(call.partition("(")[0] for call in calls))
+            )
+            click.echo(f"{plural(len(calls), 'measurement')} not taken yet: {few(names)}")
         counts = ", ".join(f"{count} {kind}" for kind, count in report.as_json()["claims"].items() if count)
         told = f"{plural(sum(report.claims.values()), 'claim')} ({counts}): "
         if report.statements:

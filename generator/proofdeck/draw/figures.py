@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Drawing:
     """Hash of the code behind it, and of the measurements it shows."""
     media: str
     """File name under `figures/drawn/`, lower case, ending in a hash of the content."""
+    stale: bool = False
+    """Whether it may show a measurement that is older than its code; said by `draw`, kept in no list."""
 
 
 def media_name(stem: str, data: bytes, suffix: str) -> str:
@@ -96,15 +98,17 @@ def draw(
     lock: Mapping[str, Result],
     jobs: int = 0,
     locked: bool = False,
+    allow_stale: bool = False,
 ) -> tuple[dict[str, Drawing], dict[str, str]]:
     """Return the drawing of every figure, and by figure why it could not be drawn.
 
-    Draws what is missing or out of date; with `locked` that is a failure instead.
+    Draws what is missing or out of date; with `locked` that is a failure instead. So is a measurement that is
+    older than its code, unless `allow_stale`.
     """
     before = read_drawings(project)
     drawings: dict[str, Drawing] = {}
     failed: dict[str, str] = {}
-    tasks: dict[str, tuple[Task, str]] = {}
+    tasks: dict[str, tuple[Task, str, bool]] = {}
     records = [result for result in lock.values() if result.record]
     for text in calls:
         asked = parse_call(text)
@@ -121,6 +125,10 @@ def draw(
             digest = hashlib.sha256(
                 "\n".join([digest, *sorted(r.line() for r in shown)]).encode()
             ).hexdigest()[:20]
+        stale = {r.key for r in shown if r.code != code.closure("verifiers", r.call.partition("(")[0])[0]}
+        shows_stale = allow_stale and bool(stale)
+        if shows_stale:  # never taken for a drawing of what is up to date
+            digest = digest_of(digest, "stale")
         unmeasured = sorted(set(measurements) - {r.call.partition("(")[0] for r in shown})
         known = before.get(text)
         if unmeasured:
@@ -129,16 +137,16 @@ def draw(
         elif len(machines) > 1:
             failed[text] = f"it shows what {' and '.join(machines)} did; name one: `@ {machines[0]}`"
         elif known and known.code == digest and intact(project, known):
-            drawings[text] = known
+            drawings[text] = replace(known, stale=shows_stale)
         elif locked and not shown:
             failed[text] = OUT_OF_DATE
         else:  # one that shows measurements may wait for an entry, which only drawing it tells
             task = Task(
                 "figures", asked, function.option("timeout", 60.0),
-                int(function.option("memory", 4 * 2**30)), records=tuple(_record(r) for r in shown),
+                int(function.option("memory", 4 * 2**30)), records=tuple(_record(r, r.key in stale and not allow_stale) for r in shown),
             )  # fmt: skip
-            tasks[text] = (task, digest)
-    for outcome in run(project.root, [task for task, _ in tasks.values()], jobs):
+            tasks[text] = (task, digest, shows_stale)
+    for outcome in run(project.root, [task for task, *_ in tasks.values()], jobs):
         text = str(outcome.task.call)
         if outcome.failed or locked:
             failed[text] = outcome.failed or OUT_OF_DATE
@@ -146,16 +154,18 @@ def draw(
         data = outcome.value.encode()
         media = media_name(outcome.task.call.function, data, ".svg")
         atomic.write(project.drawn / media, data)
-        drawings[text] = Drawing(text, tasks[text][1], media)
+        drawings[text] = Drawing(text, tasks[text][1], media, tasks[text][2])
     # figures that wait for a measurement do not keep the others from being listed
     if tasks and not locked and all(UNMEASURED in failed.get(text, UNMEASURED) for text in tasks):
         _write(project, before | drawings)
     return drawings, failed
 
 
-def _record(result: Result) -> dict[str, Any]:
+def _record(result: Result, stale: bool) -> dict[str, Any]:
     call = parse_call(result.call)
-    return {"function": call.function, "args": call.args, "kwargs": dict(call.kwargs), "value": result.value}
+    return {
+        "function": call.function, "args": call.args, "kwargs": dict(call.kwargs), "value": result.value, "stale": stale,
+    }  # fmt: skip
 
 
 def tidy(project: Project, drawings: Mapping[str, Drawing]) -> None:

@@ -12,7 +12,7 @@ from proofdeck.evidence.code import Closure, Code
 
 KIND = "closures"
 _Kept = tuple[dict[str, str], dict[str, bool], dict[tuple[str, str], Closure]]
-"""Digests of modules by name, folders that were asked for, and what was found in them."""
+"""Files and digests of modules by name, folders that were asked for, and what was found in them."""
 
 
 def recall_closures(code: Code, cache: Cache) -> None:

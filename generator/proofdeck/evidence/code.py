@@ -337,8 +337,11 @@ class Code:
         return self.folders[name]
 
     def digest(self, name: str) -> str:
-        """Return the digest of the local module `name`, empty where there is none."""
-        return self.remembered[self.files[name]][0] if self.module(name) else ""
+        """Return file and digest of the local module `name`, empty where there is none.
+
+        The same text in another file is another module: `from . import x` in `m.py` and in `m/__init__.py`.
+        """
+        return f"{self.files[name]} {self.remembered[self.files[name]][0]}" if self.module(name) else ""
 
     def closure(self, folder: str, dotted: str) -> Closure:
         """Return hash, third-party libraries, and measurements behind the function `dotted` of `folder`."""

@@ -181,7 +181,7 @@ def _run(
 def _judged(call: str, function: Function, entry: Result | None, fresh: Result, outcome: Outcome) -> Verdict:
     if outcome.failed:
         return Verdict(call, function, "failed", None, None, outcome.failed, outcome.seconds)
-    if problem := _unfit(function, fresh.value):
+    if problem := unfit(function, fresh.value):
         return Verdict(call, function, "failed", None, None, problem, outcome.seconds)
     if entry is None:
         return Verdict(call, function, "new", fresh, fresh, seconds=outcome.seconds)
@@ -194,8 +194,8 @@ def _judged(call: str, function: Function, entry: Result | None, fresh: Result, 
     return Verdict(call, function, "moved", fresh, fresh, message, outcome.seconds)
 
 
-def _unfit(function: Function, value: Any) -> str:
-    """Say what is wrong with what a verifier returned, as a matter of kind."""
+def unfit(function: Function, value: Any) -> str:
+    """Say what is wrong with what a verifier returned, or a measurement recorded, as a matter of kind."""
     if not function.units:
         return (
             "its docstring has no `Unit:` line; write `Unit: B`, `Unit: 1` or, for a property, `Unit: check`"

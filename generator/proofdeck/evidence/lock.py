@@ -17,6 +17,7 @@ from typing import Any
 
 from proofdeck import atomic
 from proofdeck.errors import ContentError, Problem
+from proofdeck.parse.expressions import machine_name, parse_call
 
 HEADER = {"format": "proofdeck evidence lock", "version": 1}
 
@@ -73,10 +74,7 @@ def read_lock(path: Path, root: Path) -> dict[str, Result]:
                 if data["version"] > HEADER["version"]:
                     problems.append(Problem(file, 1, 0, "written by a newer proofdeck", "upgrade proofdeck"))
                 continue
-            result = Result(
-                data["call"], data["value"], data["unit"], data["code"],
-                tuple(sorted(data.get("libraries", {}).items())), tuple(data.get("record", {}).items()),
-            )  # fmt: skip
+            result = _result(data)
             if result.key in results:
                 problems.append(
                     Problem(file, number, 0, f"a second line for `{result.key}`", "keep one of them")
@@ -91,6 +89,20 @@ def read_lock(path: Path, root: Path) -> dict[str, Result]:
     if problems:
         raise ContentError(problems)
     return results
+
+
+def _result(data: dict[str, Any]) -> Result:
+    """Read a line; raise ValueError, KeyError, TypeError or AttributeError where it is none of ours."""
+    if not all(isinstance(data[key], str) for key in ("call", "unit", "code")):
+        raise TypeError
+    if "record" in data:  # without a machine it would pass for a result that anybody can compute again
+        machine_name(data["record"]["machine"])
+        if parse_call(data["call"]).made != data["call"]:  # no card would find it
+            raise ValueError
+    return Result(
+        data["call"], data["value"], data["unit"], data["code"],
+        tuple(sorted(data.get("libraries", {}).items())), tuple(data.get("record", {}).items()),
+    )  # fmt: skip
 
 
 def write_lock(path: Path, results: dict[str, Result]) -> None:

@@ -22,9 +22,19 @@ def of_entry(record: Mapping[str, Any], kind: str, entry: str | int | None) -> f
         found = by_name.get(entry)
         if entry is None and len(by_name) == 1:
             (found,) = by_name.values()
+    elif entry is None and isinstance(by_name, int | float):
+        found = by_name
     if found is None and entry is None and kind == "spread":
         found = record.get("spread")
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def skipped_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return what did not run on the machine, and why; a record that lists names alone gives no reasons."""
+    skipped = record.get("skipped")
+    if isinstance(skipped, dict):
+        return {str(name): str(why) for name, why in skipped.items()}
+    return {str(name): "" for name in skipped} if isinstance(skipped, list) else {}
 
 
 def told_of(record: Mapping[str, Any], entry: str | int | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from proofdeck.errors import Problem
 from proofdeck.evidence.code import Function
+from proofdeck.evidence.records import skipped_of
 from proofdeck.parse.expressions import Call, Comparison, Operand
 from proofdeck.parse.model import Check, Table, Value
 from proofdeck.record import Record
@@ -55,8 +56,10 @@ class Unrecorded(Wrong):
 
     def __init__(self, operand: Operand, fact: Fact) -> None:
         record = dict(fact.record)
-        skipped = (record.get("skipped") or {}).items()
-        hint = "; ".join(f"skipped there: {name} ({why})" for name, why in skipped)
+        hint = "; ".join(
+            f"skipped there: {name}" + (f" ({why})" if why else "")
+            for name, why in skipped_of(record).items()
+        )
         super().__init__(
             f"the record of {record.get('machine', '')} has no entry `{operand}`",
             hint or f"it has {', '.join(f'[{key!r}]' for key in fact.value)}",

@@ -73,6 +73,8 @@ def run(
     )
     outcomes: list[Outcome | None] = [None] * len(ordered)
     guard = threading.Lock()
+    live: set[_Worker] = set()
+    interrupted = threading.Event()
 
     def serve() -> None:
         worker: _Worker | None = None
@@ -83,10 +85,18 @@ def run(
                         return
                     index = queue.pop()
                 worker = worker or _Worker(root, ordered[index].device)
-                outcome, worker = worker.make(ordered[index])
-                outcomes[index] = outcome
-                if on_done:
-                    with guard:
+                with guard:
+                    live.add(worker)
+                    if interrupted.is_set():
+                        return
+                outcome, left = worker.make(ordered[index])
+                with guard:
+                    live.discard(worker)
+                    worker = left
+                    if interrupted.is_set():  # that its worker was killed says nothing of the call
+                        return
+                    outcomes[index] = outcome
+                    if on_done:
                         on_done(outcome)
         finally:
             if worker:
@@ -100,6 +110,9 @@ def run(
         except BaseException:  # Ctrl-C ends the calls that run now, and begins none of the others
             with guard:
                 queue.clear()
+                interrupted.set()
+                for worker in live:
+                    worker.kill()
             raise
     return [outcome for outcome in outcomes if outcome is not None]
 
@@ -187,7 +200,7 @@ class _Worker:
             except subprocess.TimeoutExpired:
                 reason = "it closed its output"
         status = self.process.poll()
-        self._kill()
+        self.kill()
         reason = reason or _why(status or 0)
         self.log.seek(self.said)
         said = self.log.read(1 << 20)[-2000:].decode(errors="replace").strip().splitlines()
@@ -201,10 +214,10 @@ class _Worker:
             self.process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(2)
-        self._kill()
+        self.kill()
         self._close()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
         """Kill the worker and every process it started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)

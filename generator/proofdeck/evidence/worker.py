@@ -132,7 +132,9 @@ def _make(task: dict[str, Any]) -> dict[str, Any]:
         from proofdeck import api
         from proofdeck.draw.svg import style, to_svg
 
-        api.use_records([(r["function"], tuple(r["args"]), r["kwargs"], r["value"]) for r in task["records"]])
+        api.use_records(
+            [(r["function"], tuple(r["args"]), r["kwargs"], r["value"], r["stale"]) for r in task["records"]]
+        )
         style()
     function = getattr(importlib.import_module(f"{task['folder']}.{module}"), name)
     where = machine(task["device"]) if task.get("device") else None

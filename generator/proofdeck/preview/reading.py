@@ -18,7 +18,7 @@ from proofdeck.evidence.gather import Findings, Progress, gather
 from proofdeck.evidence.lock import Result, read_lock
 from proofdeck.evidence.resolve import Facts, unrecorded
 from proofdeck.inspect import Inspection, inspect
-from proofdeck.parse.model import Claim, Image, Need, calls_of, claims_of, needs_of
+from proofdeck.parse.model import Claim, Figure, Image, Need, calls_of, claims_of, needs_of
 from proofdeck.project import Project
 from proofdeck.sources import usable_picture
 from proofdeck.verify import failures
@@ -55,6 +55,8 @@ class Reading:
     problems: list[Problem]
     held: list[str]
     """Ids of notes that no package holds until somebody takes a measurement that they show."""
+    stale: frozenset[str] = frozenset()
+    """Figures that show a measurement older than its code."""
 
     @cached_property
     def standing(self) -> dict[tuple[str, int], str]:
@@ -71,6 +73,8 @@ class Reading:
             for head, note in zip(source.heads, source.notes, strict=True):
                 calls = {str(call) for claim in claims_of(note) for call in calls_of(claim)}
                 states = {verdicts[call].state if call in verdicts else "failed" for call in calls}
+                if any(isinstance(c, Figure) and str(c.call) in self.stale for c in claims_of(note)):
+                    states.add("stale")
                 marks = {
                     "wrong": (source.file, head.line) in wrong or states & {"failed", "moved"},
                     "draft": "draft" in head.tags, "unverified": "unverified" in head.tags,
@@ -113,7 +117,10 @@ def read(project: Project, cache: Cache, *, jobs: int = 0, progress: Progress | 
     problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
     facts = findings.facts
     held = [note.id for _, note in notes if any(_waits(claim, faults, facts) for claim in claims_of(note))]
-    return Reading(project, found, findings, lock, made.notes, media, list(dict.fromkeys(problems)), held)
+    stale = frozenset(text for text, drawing in drawings.items() if drawing.stale)
+    return Reading(
+        project, found, findings, lock, made.notes, media, list(dict.fromkeys(problems)), held, stale
+    )
 
 
 def _waits(claim: Claim | Image, faults: dict[Need, str], facts: Facts) -> bool:
@@ -125,7 +132,7 @@ def _drawings(
     project: Project, found: Inspection, lock: dict[str, Result], jobs: int
 ) -> tuple[dict[str, Drawing], dict[str, str]]:
     known = [text for text in found.needs("figure") if text.partition("(")[0] in found.code.figures]
-    return draw(project, found.code, known, lock, jobs)
+    return draw(project, found.code, known, lock, jobs, allow_stale=True)
 
 
 def _faults(

@@ -48,8 +48,8 @@ class Context:
     """What the claims of a file rest on."""
 
     facts: Facts
-    figures: Mapping[str, tuple[str, str]]
-    """Media name and alternative text by call."""
+    figures: Mapping[str, tuple[str, str, bool]]
+    """Media name and alternative text by call, and whether it shows a measurement older than its code."""
     images: Mapping[str, str]
     """Media name by path."""
     references: Mapping[str, Reference]
@@ -219,7 +219,9 @@ class _Writer:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _figure(self, claim: Figure) -> str:
-        return self._picture(*self.context.figures[str(claim.call)])
+        media, alt, stale = self.context.figures[str(claim.call)]
+        self.card.stale = self.card.stale or stale
+        return self._picture(media, alt)
 
     def _picture(self, media: str, alt: str) -> str:
         self.card.media.append(media)

@@ -117,11 +117,14 @@ def _details(record: Mapping[str, Any], value: Any) -> list[tuple[str, str]]:
     """Tell what else a record holds, but for what is empty or told elsewhere."""
     known = (*PLACE, "machine", "date", "samples", "spread")
     names = value if isinstance(value, dict) else ()
+    alone = not isinstance(value, dict)
     rows = []
     for key, value in record.items():
         if key in BY_ENTRY and isinstance(value, dict):  # what the table of entries does not tell
-            alone = not names and len(value) == 1
-            value = {} if alone else {name: item for name, item in value.items() if name not in names}
+            only = alone and len(value) == 1
+            value = {} if only else {name: item for name, item in value.items() if name not in names}
+        elif key in BY_ENTRY and alone and isinstance(value, int | float):
+            continue
         if key not in known and value not in ({}, [], "", None):
             tell = _share if key in SHARES else _text
             rows.append((LABELS.get(key, key), tell(value)))
