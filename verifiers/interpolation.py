@@ -81,9 +81,9 @@ def random_features(
             for data in (x, fresh)
         )
         left, singular, right = np.linalg.svd(train, full_matrices=False)
-        kept = singular > 1e-10 * singular[0]
-        inverse = np.where(kept, singular, 0.0) / (singular**2 + ridge + np.where(kept, 0.0, 1.0))
-        found = right.T @ (inverse * (left.T @ labels))
+        rank = np.linalg.matrix_rank(train)
+        inverse = singular[:rank] / (singular[:rank] ** 2 + ridge)
+        found = right[:rank].T @ (inverse * (left[:, :rank].T @ labels))
         rows.append((np.mean((test @ found - _target(fresh)) ** 2), np.mean((train @ found - labels) ** 2)))
     test_error, train_error = np.median(np.array(rows), axis=0)
     return {"test": float(test_error), "train": float(train_error)}
@@ -92,9 +92,7 @@ def random_features(
 Step = Callable[[Array, int], Array]
 
 
-def descend(
-    matrix: Array, labels: Array, start: Array, rule: str, steps: int, rate: float, seed: int
-) -> Array:
+def descend(matrix: Array, labels: Array, start: Array, rule: str, steps: int, seed: int) -> Array:
     """Minimise ‖Xw − y‖² from a start: full gradients, one random row at a time, or Adam."""
     rng = np.random.default_rng(seed)
     w = start.astype(np.float64)
@@ -102,11 +100,11 @@ def descend(
     for step in range(1, steps + 1):
         if rule == "sgd":
             row = int(rng.integers(len(labels)))
-            w = w - rate / float(matrix[row] @ matrix[row]) * (matrix[row] @ w - labels[row]) * matrix[row]
+            w = w - (matrix[row] @ w - labels[row]) / float(matrix[row] @ matrix[row]) * matrix[row]
             continue
         slope = matrix.T @ (matrix @ w - labels)
         if rule == "gd":
-            w = w - rate / float(np.linalg.norm(matrix, 2) ** 2) * slope
+            w = w - slope / float(np.linalg.norm(matrix, 2) ** 2)
             continue
         first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
         scale = np.sqrt(second / (1 - 0.999**step)) + 1e-12
@@ -133,10 +131,10 @@ def descent_takes_the_nearest_solution(
     """
     for seed in range(seeds):
         matrix, labels = _problem(rows, columns, seed)
-        for start in (np.zeros(columns), np.random.default_rng(seed + 99).standard_normal(columns)):
+        for start in (np.zeros(columns), np.ones(columns)):
             nearest = start + np.linalg.pinv(matrix) @ (labels - matrix @ start)
             for rule in ("gd", "sgd"):
-                found = descend(matrix, labels, start, rule, steps, 1.0, seed)
+                found = descend(matrix, labels, start, rule, steps, seed)
                 gap = float(np.abs(found - nearest).max())
                 assert gap < tolerance, f"{rule} ends {gap:.2g} from the nearest solution"
     return {"rows": rows, "columns": columns, "seeds": seeds, "tolerance": tolerance}
@@ -153,7 +151,7 @@ def norm_reached(rule: str, rows: int = 5, columns: int = 12, seed: int = 0, ste
     arguments.counts(rows=rows, steps=steps, **{"columns − rows": columns - rows})
     arguments.one_of("rule", rule, ("gd", "sgd", "adam"))
     matrix, labels = _problem(rows, columns, seed)
-    found = descend(matrix, labels, np.zeros(columns), rule, steps, 1.0, seed)
+    found = descend(matrix, labels, np.zeros(columns), rule, steps, seed)
     residual = float(np.abs(matrix @ found - labels).max())
     if residual > 1e-4:
         raise ValueError(f"{steps} steps leave a residual of {residual:.2g}")

@@ -33,11 +33,10 @@ def lasting_slowdown(spike: float, share: float = 0.5, beta1: float = 0.9, beta2
     Unit: 1
     Source: kingma2015
     """
-    arguments.positive(spike=spike, share=share, **{"1 − share": 1 - share})
-    arguments.shares(beta1=beta1, beta2=beta2)
-    arguments.positive(beta2=beta2, **{"1 − beta2": 1 - beta2})
-    # past this many steps the spike has left less than a billionth of its square in the second moment
-    last = math.ceil(math.log(1e-9 / max(1.0, spike**2)) / math.log(beta2))
+    arguments.non_negative(**{"spike − 1": spike - 1})
+    arguments.positive(share=share, beta2=beta2, **{"1 − share": 1 - share, "1 − beta2": 1 - beta2})
+    # after it the spike adds less than 1 − share to the second moment and takes nothing from the first
+    last = int(math.log((1 - share) / spike**2) / math.log(beta2))
     for k in range(last, -1, -1):
         if update_after_spike(spike, k, beta1, beta2) < share:
             return k + 1
@@ -76,7 +75,7 @@ def nan_stays(clean_steps: int = 5000, optimiser: str = "adam") -> dict[str, int
         rule(state, gradient, settings)
     assert math.isnan(state.weight), f"the weight recovered to {state.weight}"
     # a fresh weight with the old moments is poisoned by the next step again
-    state.weight = 1.0
-    rule(state, 1.0, settings)
-    assert math.isnan(state.weight), "the moments had forgotten the NaN"
+    fresh = optimisers.State(1.0, state.first, state.second, state.steps)
+    rule(fresh, 1.0, settings)
+    assert math.isnan(fresh.weight), "the moments had forgotten the NaN"
     return {"clean_steps": clean_steps}

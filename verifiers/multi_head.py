@@ -12,7 +12,7 @@ from verifiers.calculus import agree
 
 def split(x: Array, heads: int) -> Array:
     """Tokens [n, d] as heads [heads, n, d / heads]."""
-    return np.asarray(x.reshape(len(x), heads, -1).swapaxes(0, 1))
+    return np.stack(np.split(x, heads, axis=1))
 
 
 def run(x: Array, projections: Array, heads: int) -> dict[str, Array]:
@@ -71,7 +71,8 @@ def concatenation_is_a_sum_of_heads(
     for count in heads:
         for seed in range(seeds):
             rng = np.random.default_rng(seed)
-            x, projections = rng.standard_normal((tokens, width)), rng.standard_normal((4, width, width)) / 4
+            x = rng.standard_normal((tokens, width))
+            projections = rng.standard_normal((4, width, width)) / np.sqrt(width)
             found = run(x, projections, count)
             rows = projections[3].reshape(count, width // count, width)
             summed = sum(output @ own for output, own in zip(found["heads' outputs"], rows, strict=True))

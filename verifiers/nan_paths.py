@@ -40,7 +40,6 @@ def masked_weights_let_nan_through(
     assert np.isnan(weights[bad:]).any(axis=1).all(), "a row from the token on has clean weights"
     assert (weights[:bad, bad] == 0).all(), "an earlier row gives the masked token a weight"
     # with the value alone made finite the past is clean again: the product with it is the way
-    values[bad] = 0.0
-    out, _ = attend(queries, keys, values)
+    out, _ = attend(queries, keys, np.nan_to_num(values))
     assert np.isfinite(out[:bad]).all(), "an earlier row is not finite for another reason"
     return {"tokens": tokens, "bad": bad, "width": width}

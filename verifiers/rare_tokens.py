@@ -58,18 +58,18 @@ def excess_by_rank(
     logits: Array = np.zeros((tokens, 2))
     state: dict[str, Array] = {}
     for step in range(1, steps + 1):
-        right = _right(logits, others)
+        right = np.exp(-_surprise(logits, others))
         slopes = shares[:, None] * np.stack((right - certainty, (certainty - right) / others), axis=1)
         logits = logits - learning_rate * rule(slopes, state, step)
-    right = _right(logits, others)
-    excess = certainty * np.log(certainty / right) + (1 - certainty) * np.log((1 - certainty) / (1 - right))
-    return np.asarray(excess)
+    # another token is less probable than the successor by the gap, and its loss so much larger
+    loss = _surprise(logits, others) + (1 - certainty) * (logits[:, 0] - logits[:, 1])
+    floor = certainty * math.log(certainty) + (1 - certainty) * math.log((1 - certainty) / others)
+    return np.asarray(loss + floor)
 
 
-def _right(logits: Array, others: int) -> Array:
-    """Probability of the successor in each row, kept off the ends so that its logarithm is finite."""
-    gap = np.clip(logits[:, 0] - logits[:, 1], -500.0, 500.0)
-    return np.asarray(np.clip(1 / (1 + others * np.exp(-gap)), 1e-200, 1 - 1e-15))
+def _surprise(logits: Array, others: int) -> Array:
+    """Minus the logarithm of the successor's probability in each row, however large its logits are."""
+    return np.asarray(np.logaddexp(0, math.log(others) + logits[:, 1] - logits[:, 0]))
 
 
 @verifier(tolerance=1e-6)

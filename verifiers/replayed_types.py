@@ -27,7 +27,8 @@ def gradient(recompute_in: str, size: int, check: str, seed: int) -> Any:
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
         y = checkpoint(layer, x, use_reentrant=False, context_fn=contexts, determinism_check=check)
-    return torch.autograd.grad(y.float().square().sum(), x)[0]
+    (found,) = torch.autograd.grad(y.float().square().sum(), x)
+    return found
 
 
 @verifier
@@ -90,6 +91,6 @@ def residual_stream_keeps_its_type(blocks: int = 4, size: int = 8, seed: int = 0
         assert kinds == {start}, f"a stream of {start} crosses borders in {', '.join(sorted(kinds))}"
         kinds = {str(x.dtype).removeprefix("torch.") for x in added}
         assert kinds == {"bfloat16"}, f"blocks add {', '.join(sorted(kinds))}"
-        width[start] = inputs[-1].element_size()
+        (width[start],) = {x.element_size() for x in inputs}
     assert width["float32"] == 2 * width["bfloat16"], f"bytes a number: {width}"
     return {"blocks": blocks, "size": size} | width

@@ -53,7 +53,8 @@ def pairs(kind: str, source: int, target: int) -> int:
 def predicted(objective: str, tokens: int, masked: float = 0.15, prefix: int = 0) -> float:
     """Tokens of one sequence that carry a loss, on average.
 
-    "causal" predicts every token but the first, "masked" the share that was picked, "prefix" what follows the prefix.
+    "causal" predicts every token but the first, "masked" the share that was picked, "prefix" what follows the prefix
+    of one token or more.
 
     Formula: n − 1; share · n; n − prefix.
     Unit: token
@@ -62,6 +63,8 @@ def predicted(objective: str, tokens: int, masked: float = 0.15, prefix: int = 0
     arguments.counts(2, tokens=tokens)
     arguments.shares(masked=masked)
     arguments.counts(0, prefix=prefix, **{"tokens − prefix": tokens - prefix})
+    if objective == "prefix":
+        arguments.counts(prefix=prefix)
     found = {"causal": tokens - 1.0, "masked": masked * tokens, "prefix": float(tokens - prefix)}
     return found[arguments.one_of("objective", objective, found)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import pytest
@@ -37,6 +38,18 @@ def test_autograd_gives_the_same_gradients() -> None:
 def test_wrong_rules_are_found(wrong: linear_backward.Rule) -> None:
     with pytest.raises(AssertionError):
         linear_backward.compare(wrong, ((3, 4, 2),), 1e-12)
+
+
+def test_a_gradient_must_come_back_for_either_tensor() -> None:
+    half = cast(linear_backward.Rule, lambda w, x, g: (g @ x.T,))
+    with pytest.raises(ValueError, match="shorter"):
+        linear_backward.compare(half, ((3, 4, 2),), 1e-12)
+
+
+def test_the_check_fails_on_a_wrong_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear_backward, "backward", lambda w, x, g: (g @ x.T, -(w.T @ g)))
+    with pytest.raises(AssertionError, match="instead of"):
+        linear_backward.gradients_are_exact()
 
 
 @witnesses("linear_backward.chain_flops")

@@ -36,3 +36,34 @@ def test_shapes_and_output_of_torchs_layer(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(multi_head, "run", broken)
     with pytest.raises(AssertionError, match="sum over"):
         multi_head.concatenation_is_a_sum_of_heads()
+
+
+@witnesses("multi_head.concatenation_is_a_sum_of_heads")
+def test_check_tries_four_projections_that_keep_the_size_of_what_they_project(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So scores are neither all alike to the softmax nor saturate it."""
+    right, spreads = multi_head.run, []
+
+    def spied(x: Array, projections: Array, heads: int) -> dict[str, Array]:
+        assert projections.shape == (4, 16, 16)
+        spreads.append((x @ projections).std())
+        return right(x, projections, heads)
+
+    monkeypatch.setattr(multi_head, "run", spied)
+    multi_head.concatenation_is_a_sum_of_heads(heads=(2,), tokens=64, seeds=20)
+    assert np.mean(spreads) == pytest.approx(1, abs=0.05)
+
+
+@witnesses("multi_head.concatenation_is_a_sum_of_heads")
+def test_check_catches_a_head_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = multi_head.run
+
+    def doubled(x: Array, projections: Array, heads: int) -> dict[str, Array]:
+        arrays = right(x, projections, heads)
+        outputs = arrays["heads' outputs"]
+        return arrays | {"heads' outputs": np.concatenate([outputs, outputs[:1]])}
+
+    monkeypatch.setattr(multi_head, "run", doubled)
+    with pytest.raises(ValueError, match="zip"):
+        multi_head.concatenation_is_a_sum_of_heads()

@@ -33,3 +33,5 @@ def test_wrong_arguments_are_refused() -> None:
             offloading.block_times("gpt2", 64, **wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError):
         offloading.least_link("gpt9", 64)
+    with pytest.raises(ValueError, match=r"^utilisation must"):
+        offloading.least_link("gpt2", 64, utilisation=1.1)

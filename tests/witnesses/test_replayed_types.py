@@ -31,6 +31,24 @@ def test_a_wrapper_that_ignores_types_would_be_caught(monkeypatch: pytest.Monkey
         replayed_types.another_type_is_refused()
 
 
+def test_gradients_that_run_unchecked_must_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PyTorch that refuses the other type only where it is told to check."""
+    from torch.utils.checkpoint import CheckpointError
+
+    found = {"bfloat16": torch.ones(2), "float32": torch.zeros(2)}
+
+    def lenient(recompute_in: str, size: int, check: str, seed: int) -> Any:
+        if check == "default" and recompute_in == "float32":
+            raise CheckpointError
+        return found[recompute_in]
+
+    monkeypatch.setattr(replayed_types, "gradient", lenient)
+    assert replayed_types.another_type_is_refused(size=2) == {"size": 2}
+    found["float32"] = found["bfloat16"]
+    with pytest.raises(AssertionError, match="the same in either type"):
+        replayed_types.another_type_is_refused(size=2)
+
+
 @witnesses("replayed_types.residual_stream_keeps_its_type")
 def test_the_stream_is_that_of_casts_by_hand() -> None:
     found = replayed_types.residual_stream_keeps_its_type()
