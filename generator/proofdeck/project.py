@@ -7,11 +7,10 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from proofdeck.decknames import read_deck_name
 from proofdeck.errors import Problem, UsageError, did_you_mean
-from proofdeck.mapping import Unreadable, read_mapping
+from proofdeck.mapping import YamlFile
 
 MANIFEST_KEYS = ("title", "description", "cards", "under")
 SETTINGS = ("namespace",)
@@ -95,29 +94,28 @@ class Project:
 
     def _manifest(self, path: Path, problems: list[Problem]) -> Manifest | None:
         file = path.relative_to(self.root).as_posix()
-        data = read_yaml(path, file, problems)
+        manifest = YamlFile(path, file, problems)
+        data = manifest.read()
         if data is None:
             return None
         before = len(problems)
         for key in data:
             if key not in MANIFEST_KEYS:
                 hint = did_you_mean(str(key), MANIFEST_KEYS) or f"keys are: {' '.join(MANIFEST_KEYS)}"
-                problems.append(Problem(file, 0, 0, f"unknown key `{key}`", hint))
+                manifest.wrong(f"unknown key `{key}`", hint, key)
         texts = {key: data.get(key, "") for key in ("title", "description", "under")}
         for key, value in texts.items():
             if not isinstance(value, str):
-                problems.append(Problem(file, 0, 0, f"`{key}` is not a text", f"write `{key}: …`"))
+                manifest.wrong(f"`{key}` is not a text", f"write `{key}: …`", key)
         if isinstance(texts["under"], str) and texts["under"]:
             texts["under"], wrong = read_deck_name(texts["under"])
             if wrong:
-                problems.append(Problem(file, 0, 0, f"`under`: {wrong}", "write `Parent::Child`"))
+                manifest.wrong(f"`under`: {wrong}", "write `Parent::Child`", "under")
         cards = data.get("cards", ["cards/**/*.md"])
         if not texts["title"]:
-            problems.append(Problem(file, 0, 0, "no title", "write `title: …`"))
+            manifest.wrong("no title", "write `title: …`", "title")
         if not isinstance(cards, list) or not all(isinstance(glob, str) for glob in cards):
-            problems.append(
-                Problem(file, 0, 0, "`cards` is not a list of globs", "write `cards: [cards/**/*.md]`")
-            )
+            manifest.wrong("`cards` is not a list of globs", "write `cards: [cards/**/*.md]`", "cards")
         if len(problems) > before:
             return None
         return Manifest(
@@ -131,11 +129,8 @@ class Project:
         for glob in manifest.cards:
             matched = [file for file in every if matches(file, glob)]
             if not matched:
-                problems.append(
-                    Problem(
-                        manifest.file, 0, 0, f"no card file matches `{glob}`", "for example cards/**/*.md"
-                    )
-                )
+                source = YamlFile(self.root / manifest.file, manifest.file, problems)
+                source.wrong(f"no card file matches `{glob}`", "for example cards/**/*.md", "cards", glob)
             chosen.update(dict.fromkeys(matched))
         return list(chosen)
 
@@ -147,12 +142,3 @@ def matches(file: str, glob: str) -> bool:
     pieces = re.split(r"(\*\*/|\*|\?)", glob)
     table = {"**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
     return re.fullmatch("".join(table.get(piece, re.escape(piece)) for piece in pieces), file) is not None
-
-
-def read_yaml(path: Path, file: str, problems: list[Problem]) -> dict[Any, Any] | None:
-    """Read a YAML mapping; add what is wrong to `problems`."""
-    try:
-        return read_mapping(path.read_bytes())
-    except Unreadable as error:
-        problems.append(Problem(file, error.line, error.column, str(error), "write `key: value` lines"))
-        return None

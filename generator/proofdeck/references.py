@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proofdeck.errors import Problem, did_you_mean
-from proofdeck.project import Project, read_yaml
+from proofdeck.mapping import YamlFile
+from proofdeck.project import Project
 from proofdeck.record import Record
 
 KEYS = ("authors", "title", "year", "venue", "url")
@@ -33,19 +34,20 @@ def read_references(project: Project, problems: list[Problem]) -> dict[str, Refe
         return {}
     file = project.references.relative_to(project.root).as_posix()
     found: dict[str, Reference] = {}
-    for key, entry in (read_yaml(project.references, file, problems) or {}).items():
+    source = YamlFile(project.references, file, problems)
+    for key, entry in (source.read() or {}).items():
         if not isinstance(entry, dict):
-            problems.append(Problem(file, 0, 0, f"`{key}` is not a mapping", f"keys are: {' '.join(KEYS)}"))
+            source.wrong(f"`{key}` is not a mapping", f"keys are: {' '.join(KEYS)}", key)
             continue
         for name in entry:
             if name not in KEYS:
                 hint = did_you_mean(str(name), KEYS) or f"keys are: {' '.join(KEYS)}"
-                problems.append(Problem(file, 0, 0, f"`{key}`: unknown key `{name}`", hint))
+                source.wrong(f"`{key}`: unknown key `{name}`", hint, key, name)
         values = {name: str(entry.get(name, "")).strip() for name in KEYS}
         for name in ("authors", "title", "year"):
             if not values[name]:
-                problems.append(Problem(file, 0, 0, f"`{key}` has no {name}"))
+                source.wrong(f"`{key}` has no {name}", "", key)
         if values["url"] and not values["url"].startswith(("https://", "http://")):
-            problems.append(Problem(file, 0, 0, f"`{key}`: `{values['url']}` is no web address"))
+            source.wrong(f"`{key}`: `{values['url']}` is no web address", "", key, "url")
         found[str(key)] = Reference(str(key), **values)
     return found

@@ -130,3 +130,14 @@ def test_json_lists_problems_by_place(deck_at) -> None:
         "hint": "roles are: value check cite table figure judgement cloze",
     }
     assert deck_at(cards="{judgement}`x`", name="good").ok("check", "--json").json["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a: &x [*x]\nb: 1\n", 2), ("b: 1\nb: 2\n", 2), ("010: 1\nyes: {c: {d: e}}\nb: 1\n", 3)],
+)
+def test_odd_mappings_have_places_too(deck_at, text: str, line: int) -> None:
+    deck = deck_at()
+    deck.write("decks/u.yaml", text)
+    ran = deck.run("check")
+    assert ran.status == 1 and f"decks/u.yaml:{line}:1: unknown key `b`" in ran.err
