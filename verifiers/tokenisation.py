@@ -29,7 +29,7 @@ def character_bytes(code_point: int) -> int:
 
     Formula: 1 below U+0080, 2 below U+0800, 3 below U+10000, else 4.
     Unit: B
-    Source: yergeau2003
+    Source: rfc3629
     """
     arguments.counts(0, code_point=code_point)
     if code_point > 0x10FFFF or 0xD800 <= code_point < 0xE000:

@@ -8,14 +8,17 @@ import random
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from proofdeck.errors import Problem
 from proofdeck.evidence.code import Code, Function, read_module
 from proofdeck.listing import list_notes, list_verifiers
 from proofdeck.project import Project
+from proofdeck.references import read_references
 
 ROOT = Path(__file__).parents[2]
 CONTENT = ("cards", "decks", "verifiers", "figures", "pyproject.toml", "tests/witnesses", "tests/kernels")
@@ -51,6 +54,14 @@ def test_the_deck_has_what_it_promises(copy: Path) -> None:
     total = {kind: sum(note["evidence"][kind] for note in notes) for kind in notes[0]["evidence"]}
     proven = total["computed"] + total["checked"] + total["measured"]
     assert proven >= 0.8 * sum(total.values()), total
+
+
+def test_no_work_is_listed_twice() -> None:
+    problems: list[Problem] = []
+    works = read_references(Project(ROOT), problems).values()
+    assert not problems
+    for texts in ([work.title.casefold() for work in works], [work.url for work in works if work.url]):
+        assert [text for text, times in Counter(texts).items() if times > 1] == []
 
 
 def test_every_verifier_has_a_witness(copy: Path) -> None:
