@@ -53,15 +53,16 @@ def machine_problems(sources: Iterable[Source], code: Code) -> Iterable[Problem]
         if any(" @ " in key for _, key in source.needs):
             for note in source.notes:
                 for claim in claims_of(note):
-                    calls = [claim.call] if isinstance(claim, Figure) else calls_of(claim)
-                    for call in calls:
-                        figure = isinstance(claim, Figure)
-                        known = call.function in (code.figures if figure else code.functions)
-                        if call.machine and known and not _measured(call, code, figure):
-                            message = (
-                                f"`{call.function}` measures nothing: it gives the same on every machine"
-                            )
-                            yield claim.place.problem(message, f"write `{call.made}`")
+                    yield from _misplaced(claim, code)
+
+
+def _misplaced(claim: Claim | Image, code: Code) -> Iterable[Problem]:
+    figure = isinstance(claim, Figure)
+    table = code.figures if figure else code.functions
+    for call in [claim.call] if isinstance(claim, Figure) else calls_of(claim):
+        if call.machine and call.function in table and not _measured(call, code, figure):
+            message = f"`{call.function}` measures nothing: it gives the same on every machine"
+            yield claim.place.problem(message, f"write `{call.made}`")
 
 
 def _measured(call: Call, code: Code, figure: bool) -> bool:

@@ -26,7 +26,11 @@ WIDTHS = (26, 14, 9, 9, 9)
     show_default=True,
     help="What to measure on.",
 )
-@click.option("--missing", is_flag=True, help="Only what cards wait for: not measured yet, or by older code.")
+@click.option(
+    "--missing",
+    is_flag=True,
+    help="Only what cards wait for and this machine has not measured yet, or with older code.",
+)
 @json_option
 @root_option
 @command
@@ -36,8 +40,8 @@ def measure_command(
     """Take measurements on this machine and write them into the evidence lock.
 
     SELECT names modules, measurements or whole calls; every measurement that a card or a claims table shows by
-    default. Nothing is ever measured unless this command is run. Each record is written as it comes: what is interrupted goes on
-    with --missing.
+    default. Nothing is ever measured unless this command is run. Each record is written as it comes: what is
+    interrupted goes on with --missing.
     """
     from proofdeck.measuring import measure
 
